@@ -1,0 +1,146 @@
+// One CPU: its views of the shared machine, and what only it can see.
+//
+// Nothing here is shared: what two CPUs can see lives in the SharedArrayBuffer. Fields are set once, in the
+// constructor, so that the JIT compiler knows their shapes and the hot path reads constants.
+import { LOCK_STAT_WORDS, PAGE_STRUCT_SHIFT, FRAME_SHIFT, cpu_area, header, layout } from './layout.ts';
+import type { Layout, Sizes } from './layout.ts';
+import type { Step, StepKind, Word } from './memory.ts';
+
+const ALWAYS = (): boolean => true;
+const NO_VALUES: readonly unknown[] = [];
+
+/** A CPU attached to a machine's buffer. */
+export class Cpu {
+  readonly id: number;
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly doubles: Float64Array<SharedArrayBuffer>;
+  readonly quads: BigInt64Array<SharedArrayBuffer>;
+  /** Converts between the halves of a 64-bit entry and its one-access form. */
+  readonly scratch32: Int32Array<ArrayBuffer>;
+  readonly scratch64: BigInt64Array<ArrayBuffer>;
+  readonly scratchDouble: Float64Array<ArrayBuffer>;
+  readonly layout: Layout;
+  /** First word of this CPU's own area. */
+  readonly area: Word;
+  readonly lock_stats: Word;
+  readonly vm_events: Word;
+  readonly tlb: Word;
+  readonly mem_map: Word;
+  readonly ram: Word;
+  readonly base_pfn: number;
+  readonly cpus: number;
+  /** Bit set: the defence of that number is off (see defences.ts). */
+  readonly without: number;
+  readonly locking: number;
+  readonly lock: number;
+  readonly soft_dirty: boolean;
+  /** Depth of local_irq_save: no interprocessor interrupt is answered while above 0. */
+  irqs_off = 0;
+  /** Depth of rcu_read_lock. */
+  rcu_nesting = 0;
+  private readonly step: Step;
+
+  constructor(buffer: SharedArrayBuffer, id: number) {
+    this.id = id;
+    this.words = new Int32Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.doubles = new Float64Array(buffer);
+    this.quads = new BigInt64Array(buffer);
+    const scratch = new ArrayBuffer(8);
+    this.scratch32 = new Int32Array(scratch);
+    this.scratch64 = new BigInt64Array(scratch);
+    this.scratchDouble = new Float64Array(scratch);
+    this.layout = layout(sizes_of(this.words));
+    this.area = this.layout.cpu_areas + id * this.layout.cpu_area_words;
+    this.lock_stats = this.area + cpu_area.lock_stats;
+    this.vm_events = this.area + cpu_area.vm_events;
+    this.tlb = this.area + this.layout.tlb;
+    this.mem_map = this.layout.mem_map;
+    this.ram = this.layout.ram;
+    this.base_pfn = this.words[header.base_pfn] ?? 0;
+    this.cpus = this.layout.cpus;
+    this.without = this.words[header.without] ?? 0;
+    this.locking = this.words[header.locking] ?? 0;
+    this.lock = this.words[header.lock] ?? 0;
+    this.soft_dirty = this.words[header.soft_dirty] === 1;
+    this.step = { kind: 'note', cpu: id, word: 0, width: 0, ready: ALWAYS, note: '', values: NO_VALUES };
+  }
+
+  /** Announces an access to `width` words from `word`. */
+  about(kind: StepKind, word: Word, width = 1): Step {
+    const step = this.step;
+    step.kind = kind;
+    step.word = word;
+    step.width = width;
+    step.ready = ALWAYS;
+    return step;
+  }
+
+  /** Announces a wait: the CPU is disabled until `ready()`, which may only look at memory. */
+  about_wait(word: Word, ready: () => boolean): Step {
+    const step = this.about('wait', word);
+    step.ready = ready;
+    return step;
+  }
+
+  /** A remark for whoever drives the stepped execution; not an access, and nothing in the direct one. */
+  note(note: string, ...values: readonly unknown[]): Step {
+    const step = this.about('note', 0, 0);
+    step.note = note;
+    step.values = values;
+    return step;
+  }
+}
+
+/** The sizes a buffer was laid out for, from its header. */
+export function sizes_of(words: Int32Array<SharedArrayBuffer>): Sizes {
+  return {
+    cpus: words[header.cpus] ?? 0,
+    frames: words[header.frames] ?? 0,
+    max_vmas: words[header.max_vmas] ?? 0,
+    max_mms: words[header.max_mms] ?? 0,
+    max_memcgs: words[header.max_memcgs] ?? 0,
+    maple_nodes: words[header.maple_nodes] ?? 0,
+  };
+}
+
+/** The area of CPU `id`. */
+export function cpu_area_of(cpu: Cpu, id: number): Word {
+  return cpu.layout.cpu_areas + id * cpu.layout.cpu_area_words;
+}
+
+/** Counts an event of this CPU (count_vm_event). @inline */
+export function count_vm_event(cpu: Cpu, event: number): void {
+  cpu.words[cpu.vm_events + event]! += 1;
+}
+
+/** Counts `delta` events of this CPU. @inline */
+export function count_vm_events(cpu: Cpu, event: number, delta: number): void {
+  cpu.words[cpu.vm_events + event]! += delta;
+}
+
+/** Counts for a lock class (lock_stat field `what`). @inline */
+export function count_lock(cpu: Cpu, lock_class: number, what: number, delta: number): void {
+  cpu.words[cpu.lock_stats + lock_class * LOCK_STAT_WORDS + what]! += delta;
+}
+
+/** page_to_pfn. */
+export function page_to_pfn(cpu: Cpu, page: Word): number {
+  return cpu.base_pfn + ((page - cpu.mem_map) >> PAGE_STRUCT_SHIFT);
+}
+
+/** pfn_to_page. The caller knows that the frame exists. */
+export function pfn_to_page(cpu: Cpu, pfn: number): Word {
+  return cpu.mem_map + ((pfn - cpu.base_pfn) << PAGE_STRUCT_SHIFT);
+}
+
+/** page_address: the first word of the page's frame in RAM. */
+export function page_address(cpu: Cpu, page: Word): Word {
+  return cpu.ram + (((page - cpu.mem_map) >> PAGE_STRUCT_SHIFT) << FRAME_SHIFT);
+}
+
+/** virt_to_page: the struct page of the frame that a word of RAM lies in. */
+export function virt_to_page(cpu: Cpu, word: Word): Word {
+  return cpu.mem_map + (((word - cpu.ram) >> FRAME_SHIFT) << PAGE_STRUCT_SHIFT);
+}

@@ -1,0 +1,96 @@
+// Reader-writer semaphores: mmap_lock, the per-VMA locks, anon_vma->rwsem.
+//
+// The word is Linux's: bit 0 a writer, bit 1 writers wait (new readers queue behind them), readers counted above bit 8.
+import type { Cpu } from '../cpu.ts';
+import { count_lock } from '../cpu.ts';
+import { lock_stat, rwsem } from '../layout.ts';
+import {
+  READ_ONCE,
+  atomic_fetch_add,
+  atomic_fetch_and,
+  atomic_fetch_or,
+  cmpxchg,
+  local_write,
+  write,
+} from '../memory.ts';
+import type { Steps, Word } from '../memory.ts';
+import { smp_cond_load, wake_waiters } from '../smp.ts';
+
+export const RWSEM_WRITER_LOCKED = 1;
+export const RWSEM_FLAG_WAITERS = 2;
+export const RWSEM_READER_BIAS = 0x100;
+const RWSEM_READ_FAILED_MASK = RWSEM_WRITER_LOCKED | RWSEM_FLAG_WAITERS;
+
+/** init_rwsem. */
+export function* init_rwsem(cpu: Cpu, sem: Word): Steps<void> {
+  yield* write(cpu, sem + rwsem.count, 0);
+  yield* write(cpu, sem + rwsem.owner, 0);
+}
+
+/** down_read. */
+export function* down_read(cpu: Cpu, sem: Word, lock_class: number): Steps<void> {
+  count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
+  let contended = false;
+  while (((yield* atomic_fetch_add(cpu, sem, RWSEM_READER_BIAS)) & RWSEM_READ_FAILED_MASK) !== 0) {
+    if (!contended) count_lock(cpu, lock_class, lock_stat.contentions, 1);
+    contended = true;
+    yield* atomic_fetch_add(cpu, sem, -RWSEM_READER_BIAS);
+    wake_waiters(cpu, sem);
+    yield* smp_cond_load(cpu, sem, (v) => (v & RWSEM_READ_FAILED_MASK) === 0, lock_class, sem + rwsem.owner);
+  }
+}
+
+/** down_read_trylock: never waits. */
+export function* down_read_trylock(cpu: Cpu, sem: Word, lock_class: number): Steps<boolean> {
+  let count = yield* READ_ONCE(cpu, sem);
+  while ((count & RWSEM_READ_FAILED_MASK) === 0) {
+    const found = yield* cmpxchg(cpu, sem, count, count + RWSEM_READER_BIAS);
+    if (found === count) {
+      count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
+      return true;
+    }
+    count = found;
+  }
+  return false;
+}
+
+/** up_read. */
+export function* up_read(cpu: Cpu, sem: Word): Steps<void> {
+  const old = yield* atomic_fetch_add(cpu, sem, -RWSEM_READER_BIAS);
+  if ((old & RWSEM_FLAG_WAITERS) !== 0) wake_waiters(cpu, sem);
+}
+
+/** down_write. */
+export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void> {
+  count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
+  if ((yield* cmpxchg(cpu, sem, 0, RWSEM_WRITER_LOCKED)) !== 0) {
+    count_lock(cpu, lock_class, lock_stat.contentions, 1);
+    for (;;) {
+      yield* atomic_fetch_or(cpu, sem, RWSEM_FLAG_WAITERS);
+      const free = yield* smp_cond_load(
+        cpu,
+        sem,
+        (v) => (v & ~RWSEM_FLAG_WAITERS) === 0,
+        lock_class,
+        sem + rwsem.owner,
+      );
+      // Taking it clears the waiters bit; another waiting writer sets it again.
+      if ((yield* cmpxchg(cpu, sem, free, RWSEM_WRITER_LOCKED)) === free) break;
+    }
+  }
+  local_write(cpu, sem + rwsem.owner, cpu.id + 1);
+}
+
+/** up_write. */
+export function* up_write(cpu: Cpu, sem: Word): Steps<void> {
+  local_write(cpu, sem + rwsem.owner, 0);
+  yield* atomic_fetch_and(cpu, sem, ~RWSEM_WRITER_LOCKED);
+  wake_waiters(cpu, sem);
+}
+
+/** downgrade_write: the writer becomes a reader without letting another writer in between. */
+export function* downgrade_write(cpu: Cpu, sem: Word): Steps<void> {
+  local_write(cpu, sem + rwsem.owner, 0);
+  yield* atomic_fetch_add(cpu, sem, RWSEM_READER_BIAS - RWSEM_WRITER_LOCKED);
+  wake_waiters(cpu, sem);
+}
