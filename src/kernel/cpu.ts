@@ -5,6 +5,7 @@
 import { LOCK_STAT_WORDS, PAGE_STRUCT_SHIFT, FRAME_SHIFT, cpu_area, header, layout } from './layout.ts';
 import type { Layout, Sizes } from './layout.ts';
 import type { Step, StepKind, Word } from './memory.ts';
+import { VmFault } from './mm/vmf.ts';
 
 const ALWAYS = (): boolean => true;
 const NO_VALUES: readonly unknown[] = [];
@@ -39,6 +40,12 @@ export class Cpu {
   irqs_off = 0;
   /** Depth of rcu_read_lock. */
   rcu_nesting = 0;
+  /** The fault this CPU handles. */
+  readonly vmf: VmFault = new VmFault();
+  /** X86_PF_* of the translation that failed last: what the hardware would push. */
+  error_code = 0;
+  /** Faults in a row that failed for want of memory. */
+  oom_retries = 0;
   private readonly step: Step;
 
   constructor(buffer: SharedArrayBuffer, id: number) {

@@ -16,8 +16,12 @@ import {
 } from '../layout.ts';
 import { READ_ONCE, atomic_fetch_add, control_read, local_read, local_write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { table_free } from '../mm/pgalloc.ts';
 import { kmem_cache_free } from '../mm/slab.ts';
 import { rcu_note_context_switch, smp_cond_load } from '../smp.ts';
+
+/** In place of an object cache: the object is a PTE table (pte_free_defer). */
+export const RCU_PAGE_TABLE = -1;
 
 /** rcu_read_lock: costs nothing, as on a kernel without preemption. @inline */
 export function rcu_read_lock(cpu: Cpu): void {
@@ -43,7 +47,7 @@ function* grace_period_over(cpu: Cpu, seq: number): Steps<boolean> {
   return true;
 }
 
-/** call_rcu with a callback that gives `object` back to `cache`. Must not be called inside a reader. */
+/** call_rcu with a callback that gives `object` back to `cache` (or frees the PTE table, RCU_PAGE_TABLE). Must not be called inside a reader. */
 export function* call_rcu_free(cpu: Cpu, cache: number, object: Word): Steps<void> {
   const tail = local_read(cpu, cpu.area + cpu_area.rcu_tail);
   if (tail - local_read(cpu, cpu.area + cpu_area.rcu_head) >= RCU_CALLBACKS) yield* rcu_barrier(cpu);
@@ -65,11 +69,10 @@ export function* rcu_quiescent(cpu: Cpu): Steps<void> {
     if (!(yield* grace_period_over(cpu, local_read(cpu, slot + rcu_callback.seq)))) return;
     head += 1;
     local_write(cpu, cpu.area + cpu_area.rcu_head, head);
-    yield* kmem_cache_free(
-      cpu,
-      local_read(cpu, slot + rcu_callback.cache),
-      local_read(cpu, slot + rcu_callback.object),
-    );
+    const cache = local_read(cpu, slot + rcu_callback.cache);
+    const object = local_read(cpu, slot + rcu_callback.object);
+    if (cache === RCU_PAGE_TABLE) yield* table_free(cpu, object);
+    else yield* kmem_cache_free(cpu, cache, object);
   }
 }
 

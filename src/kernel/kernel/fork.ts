@@ -1,0 +1,109 @@
+// Making and ending an address space: mm_alloc, exit_mmap, check_mm (kernel/fork.c, mm/mmap.c).
+import type { Cpu } from '../cpu.ts';
+import { cpumask_clear_cpu } from '../arch/x86/tlb.ts';
+import { TASK_SIZE } from '../arch/x86/pgtable.ts';
+import {
+  CACHE_MAPLE_NODE,
+  CACHE_MM,
+  NR_MM_COUNTERS,
+  header,
+  mm_struct,
+  vma as vm_area,
+} from '../layout.ts';
+import { call_rcu_free } from '../locking/rcu.ts';
+import { init_rwsem } from '../locking/rwsem.ts';
+import { spin_lock_init } from '../locking/spinlock.ts';
+import { atomic_fetch_add, atomic_fetch_or, read, read_long, write, write_long } from '../memory.ts';
+import type { Steps, Word } from '../memory.ts';
+import { rss_counter } from '../mm/anon.ts';
+import { MMF_OOM_SKIP } from '../mm/flags.ts';
+import { all_vmas, mt_replace } from '../mm/maple.ts';
+import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write } from '../mm/mmap_lock.ts';
+import { tlb_finish_mmu, tlb_gather_mmu } from '../mm/mmu_gather.ts';
+import { percpu_counter_sum } from '../mm/percpu_counter.ts';
+import { TABLE_PGD, table_alloc_one, table_free } from '../mm/pgalloc.ts';
+import { kmem_cache_alloc, kmem_cache_free } from '../mm/slab.ts';
+import { lru_add_drain } from '../mm/swap.ts';
+import { vm_area_free, vma_mark_detached } from '../mm/vma.ts';
+import { free_pgtables, unmap_page_range } from '../mm/zap.ts';
+import { PRINTK_BAD_PGTABLES_BYTES, PRINTK_BAD_RSS, printk } from '../printk.ts';
+
+/** Where mmap starts to look for room, top down: below the stack, as on x86-64. */
+const MMAP_BASE: number = TASK_SIZE - 0x40000000;
+/** Where the heap of a process begins that did not say. */
+const START_BRK = 0x555555560000;
+
+/** mm_alloc: an empty address space charged to `memcg`; 0 when out of memory. */
+export function* mm_alloc(cpu: Cpu, memcg: Word): Steps<Word> {
+  const mm = yield* kmem_cache_alloc(cpu, CACHE_MM);
+  if (mm === 0) return 0;
+  yield* write(cpu, mm + mm_struct.mm_users, 1);
+  yield* write(cpu, mm + mm_struct.memcg, memcg);
+  yield* write(cpu, mm + mm_struct.id, (yield* atomic_fetch_add(cpu, header.mm_ids, 1)) + 1);
+  yield* spin_lock_init(cpu, mm + mm_struct.page_table_lock);
+  yield* init_rwsem(cpu, mm + mm_struct.mmap_lock);
+  yield* write_long(cpu, mm + mm_struct.mmap_base, MMAP_BASE);
+  yield* write_long(cpu, mm + mm_struct.start_brk, START_BRK);
+  yield* write_long(cpu, mm + mm_struct.brk, START_BRK);
+  const pgd = yield* table_alloc_one(cpu, mm, TABLE_PGD);
+  if (pgd === 0 || !(yield* mt_replace(cpu, mm, []))) {
+    if (pgd !== 0) yield* table_free(cpu, pgd);
+    yield* kmem_cache_free(cpu, CACHE_MM, mm);
+    return 0;
+  }
+  yield* write(cpu, mm + mm_struct.pgd, pgd);
+  return mm;
+}
+
+/** set_brk: where this process's heap begins. */
+export function* mm_set_start_brk(cpu: Cpu, mm: Word, start_brk: number): Steps<void> {
+  yield* write_long(cpu, mm + mm_struct.start_brk, start_brk);
+  yield* write_long(cpu, mm + mm_struct.brk, start_brk);
+}
+
+/** mmput: gives up one use; the last one tears the address space down. */
+export function* mmput(cpu: Cpu, mm: Word): Steps<void> {
+  if ((yield* atomic_fetch_add(cpu, mm + mm_struct.mm_users, -1)) !== 1) return;
+  yield* exit_mmap(cpu, mm);
+  yield* check_mm(cpu, mm);
+  yield* table_free(cpu, yield* read(cpu, mm + mm_struct.pgd));
+  yield* kmem_cache_free(cpu, CACHE_MM, mm);
+}
+
+/** exit_mmap: unmaps everything, frees every table. */
+export function* exit_mmap(cpu: Cpu, mm: Word): Steps<void> {
+  yield* mmap_read_lock(cpu, mm);
+  yield* lru_add_drain(cpu);
+  const vmas = yield* all_vmas(cpu, mm);
+  tlb_gather_mmu(cpu, mm);
+  for (const vma of vmas) {
+    const start = yield* read_long(cpu, vma + vm_area.vm_start);
+    yield* unmap_page_range(cpu, mm, start, yield* read_long(cpu, vma + vm_area.vm_end));
+  }
+  yield* mmap_read_unlock(cpu, mm);
+  // Nothing is left that the OOM reaper could take.
+  yield* atomic_fetch_or(cpu, mm + mm_struct.flags, 1 << MMF_OOM_SKIP);
+  yield* mmap_write_lock(cpu, mm);
+  for (const vma of vmas) {
+    yield* vma_start_write(cpu, mm, vma);
+    yield* vma_mark_detached(cpu, vma, true);
+  }
+  yield* free_pgtables(cpu, mm, vmas, 0, Infinity);
+  yield* tlb_finish_mmu(cpu);
+  for (const vma of vmas) yield* vm_area_free(cpu, vma);
+  yield* call_rcu_free(cpu, CACHE_MAPLE_NODE, yield* read(cpu, mm + mm_struct.mm_mt));
+  yield* write(cpu, mm + mm_struct.mm_mt, 0);
+  yield* mmap_write_unlock(cpu, mm);
+  yield* cpumask_clear_cpu(cpu, mm);
+}
+
+/** check_mm: what the counters say about an address space in which nothing should be left. */
+export function* check_mm(cpu: Cpu, mm: Word): Steps<void> {
+  const id = yield* read(cpu, mm + mm_struct.id);
+  for (let member = 0; member < NR_MM_COUNTERS; member++) {
+    const left = yield* percpu_counter_sum(cpu, rss_counter(cpu, mm, member));
+    if (left !== 0) printk(cpu, PRINTK_BAD_RSS, id, member, left);
+  }
+  const bytes = yield* read(cpu, mm + mm_struct.pgtables_bytes);
+  if (bytes !== 0) printk(cpu, PRINTK_BAD_PGTABLES_BYTES, bytes);
+}

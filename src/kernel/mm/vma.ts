@@ -1,0 +1,173 @@
+// Making, splitting and merging VMAs (mm/mmap.c). Everything here runs under mmap_lock for write.
+import type { Cpu } from '../cpu.ts';
+import { vm_get_page_prot, PAGE_SIZE } from '../arch/x86/pgtable.ts';
+import { CACHE_VMA, VM_OPS_NONE, mm_struct, vma as vm_area } from '../layout.ts';
+import { INIT_LIST_HEAD } from '../list.ts';
+import { call_rcu_free, rcu_barrier } from '../locking/rcu.ts';
+import { init_rwsem } from '../locking/rwsem.ts';
+import { WRITE_ONCE, WRITE_ONCE_64, read, read_long, write, write_long } from '../memory.ts';
+import type { Steps, Word } from '../memory.ts';
+import { ENOMEM, VM_SOFTDIRTY } from './flags.ts';
+import { all_vmas, mt_has_room, mt_replace } from './maple.ts';
+import { vma_start_write } from './mmap_lock.ts';
+import { anon_vma_clone, chain_is_singular, unlink_anon_vmas } from './rmap.ts';
+import { kmem_cache_alloc } from './slab.ts';
+
+/** vm_area_alloc: an empty VMA of the mm; 0 when out of memory. Waits for RCU to give some back first. */
+export function* vm_area_alloc(cpu: Cpu, mm: Word): Steps<Word> {
+  let vma = yield* kmem_cache_alloc(cpu, CACHE_VMA);
+  if (vma === 0) {
+    yield* rcu_barrier(cpu);
+    vma = yield* kmem_cache_alloc(cpu, CACHE_VMA);
+    if (vma === 0) return 0;
+  }
+  yield* init_rwsem(cpu, vma + vm_area.vm_lock);
+  yield* write(cpu, vma + vm_area.vm_lock_seq, -1);
+  yield* write(cpu, vma + vm_area.detached, 1);
+  yield* write(cpu, vma + vm_area.vm_mm, mm);
+  yield* write(cpu, vma + vm_area.anon_vma, 0);
+  yield* INIT_LIST_HEAD(cpu, vma + vm_area.anon_vma_chain);
+  return vma;
+}
+
+/** vm_area_free: after a grace period, since lock_vma_under_rcu may look at it meanwhile. */
+export function* vm_area_free(cpu: Cpu, vma: Word): Steps<void> {
+  yield* call_rcu_free(cpu, CACHE_VMA, vma);
+}
+
+/** vma_set_range. */
+export function* vma_set_range(cpu: Cpu, vma: Word, start: number, end: number, pgoff: number): Steps<void> {
+  yield* write_long(cpu, vma + vm_area.vm_start, start);
+  yield* write_long(cpu, vma + vm_area.vm_end, end);
+  yield* write_long(cpu, vma + vm_area.vm_pgoff, pgoff);
+}
+
+/** vm_flags_reset and vma_set_page_prot. */
+export function* vm_flags_reset(cpu: Cpu, vma: Word, vm_flags: number): Steps<void> {
+  yield* write(cpu, vma + vm_area.vm_flags, vm_flags);
+  yield* WRITE_ONCE_64(cpu, vma + vm_area.vm_page_prot, vm_get_page_prot(vm_flags));
+}
+
+/** vma_mark_detached. */
+export function* vma_mark_detached(cpu: Cpu, vma: Word, detached: boolean): Steps<void> {
+  yield* WRITE_ONCE(cpu, vma + vm_area.detached, detached ? 1 : 0);
+}
+
+/** Inserts a VMA whose range is free into the tree. 0 or -ENOMEM. */
+export function* vma_link(cpu: Cpu, mm: Word, vma: Word): Steps<number> {
+  const start = yield* read_long(cpu, vma + vm_area.vm_start);
+  const vmas: Word[] = [];
+  let placed = false;
+  for (const other of yield* all_vmas(cpu, mm)) {
+    if (!placed && (yield* read_long(cpu, other + vm_area.vm_start)) > start) {
+      vmas.push(vma);
+      placed = true;
+    }
+    vmas.push(other);
+  }
+  if (!placed) vmas.push(vma);
+  yield* vma_mark_detached(cpu, vma, false);
+  if (!(yield* mt_replace(cpu, mm, vmas))) return -ENOMEM;
+  yield* write(cpu, mm + mm_struct.map_count, vmas.length);
+  return 0;
+}
+
+/** Publishes the VMAs that are left after some changed or went. 0 or -ENOMEM. */
+export function* vma_relink(cpu: Cpu, mm: Word, vmas: readonly Word[]): Steps<number> {
+  if (!(yield* mt_replace(cpu, mm, vmas))) return -ENOMEM;
+  yield* write(cpu, mm + mm_struct.map_count, vmas.length);
+  return 0;
+}
+
+/** __split_vma: [start, address) stays in `vma`, the rest becomes a new VMA. Returns it, or 0 when out of memory. */
+export function* split_vma(cpu: Cpu, mm: Word, vma: Word, address: number): Steps<Word> {
+  if (!(yield* mt_has_room(cpu, mm, 1))) return 0;
+  const upper = yield* vm_area_alloc(cpu, mm);
+  if (upper === 0) return 0;
+  const start = yield* read_long(cpu, vma + vm_area.vm_start);
+  const end = yield* read_long(cpu, vma + vm_area.vm_end);
+  const pgoff = yield* read_long(cpu, vma + vm_area.vm_pgoff);
+  yield* vma_set_range(cpu, upper, address, end, pgoff + (address - start) / PAGE_SIZE);
+  yield* vm_flags_reset(cpu, upper, yield* read(cpu, vma + vm_area.vm_flags));
+  yield* write(cpu, upper + vm_area.vm_ops, yield* read(cpu, vma + vm_area.vm_ops));
+  if ((yield* anon_vma_clone(cpu, upper, vma)) !== 0) {
+    yield* unlink_anon_vmas(cpu, upper);
+    yield* vm_area_free(cpu, upper);
+    return 0;
+  }
+  // Both halves are locked against faults until mmap_lock is released: pages move from one VMA to the other.
+  yield* vma_start_write(cpu, mm, vma);
+  yield* vma_start_write(cpu, mm, upper);
+  yield* write_long(cpu, vma + vm_area.vm_end, address);
+  if ((yield* vma_link(cpu, mm, upper)) === 0) return upper;
+  yield* write_long(cpu, vma + vm_area.vm_end, end);
+  yield* unlink_anon_vmas(cpu, upper);
+  yield* vm_area_free(cpu, upper);
+  return 0;
+}
+
+/** is_mergeable_anon_vma: none of the two has one, or they share it, or the one that has one was never forked. */
+function* is_mergeable_anon_vma(cpu: Cpu, a: Word, b: Word): Steps<boolean> {
+  const of_a = yield* read(cpu, a + vm_area.anon_vma);
+  const of_b = yield* read(cpu, b + vm_area.anon_vma);
+  if (of_a === of_b) return true;
+  if (of_a !== 0 && of_b !== 0) return false;
+  return yield* chain_is_singular(cpu, of_a !== 0 ? a : b);
+}
+
+/** can_vma_merge_after: whether `b`, which starts where `a` ends, could be part of it. */
+function* can_merge(cpu: Cpu, a: Word, b: Word): Steps<boolean> {
+  const start = yield* read_long(cpu, a + vm_area.vm_start);
+  const end = yield* read_long(cpu, a + vm_area.vm_end);
+  const pgoff = yield* read_long(cpu, a + vm_area.vm_pgoff);
+  const differ = (yield* read(cpu, a + vm_area.vm_flags)) ^ (yield* read(cpu, b + vm_area.vm_flags));
+  return (
+    end === (yield* read_long(cpu, b + vm_area.vm_start)) &&
+    (yield* read(cpu, a + vm_area.vm_ops)) === VM_OPS_NONE &&
+    (yield* read(cpu, b + vm_area.vm_ops)) === VM_OPS_NONE &&
+    (differ & ~VM_SOFTDIRTY) === 0 &&
+    (yield* read_long(cpu, b + vm_area.vm_pgoff)) === pgoff + (end - start) / PAGE_SIZE &&
+    (yield* is_mergeable_anon_vma(cpu, a, b))
+  );
+}
+
+/** Merges `b` into `a`, or `a` into `b` where only `b` has the anon_vma that the pages point to. Returns what is left. */
+function* merge_two(cpu: Cpu, mm: Word, a: Word, b: Word): Steps<Word> {
+  const keep_b = (yield* read(cpu, a + vm_area.anon_vma)) === 0 && (yield* read(cpu, b + vm_area.anon_vma)) !== 0;
+  const kept = keep_b ? b : a;
+  const gone = keep_b ? a : b;
+  yield* vma_start_write(cpu, mm, kept);
+  yield* vma_start_write(cpu, mm, gone);
+  const start = yield* read_long(cpu, a + vm_area.vm_start);
+  const pgoff = yield* read_long(cpu, a + vm_area.vm_pgoff);
+  const end = yield* read_long(cpu, b + vm_area.vm_end);
+  const old_start = yield* read_long(cpu, kept + vm_area.vm_start);
+  const old_end = yield* read_long(cpu, kept + vm_area.vm_end);
+  const old_pgoff = yield* read_long(cpu, kept + vm_area.vm_pgoff);
+  yield* vma_set_range(cpu, kept, start, end, pgoff);
+  const vmas = (yield* all_vmas(cpu, mm)).filter((vma) => vma !== gone);
+  if ((yield* vma_relink(cpu, mm, vmas)) !== 0) {
+    yield* vma_set_range(cpu, kept, old_start, old_end, old_pgoff);
+    return 0;
+  }
+  yield* vma_mark_detached(cpu, gone, true);
+  yield* unlink_anon_vmas(cpu, gone);
+  yield* vm_area_free(cpu, gone);
+  return kept;
+}
+
+/** vma_merge: joins `vma` with the VMAs that touch it, where nothing tells them apart. Returns the VMA it is now in. */
+export function* vma_merge(cpu: Cpu, mm: Word, vma: Word): Steps<Word> {
+  let vmas = yield* all_vmas(cpu, mm);
+  const prev = vmas[vmas.indexOf(vma) - 1];
+  let current = vma;
+  if (prev !== undefined && (yield* can_merge(cpu, prev, vma))) {
+    current = (yield* merge_two(cpu, mm, prev, vma)) || current;
+  }
+  vmas = yield* all_vmas(cpu, mm);
+  const next = vmas[vmas.indexOf(current) + 1];
+  if (next !== undefined && (yield* can_merge(cpu, current, next))) {
+    current = (yield* merge_two(cpu, mm, current, next)) || current;
+  }
+  return current;
+}

@@ -1,0 +1,268 @@
+// What a CPU executes: user loads and stores, system calls, and the kernel's own actors (reaper, retraction, drains).
+//
+// A program is data, so that it can be generated, shrunk, sent to a worker, and run by both executions. What it
+// observes (values, faults taken, signals) is private to its CPU until the program has ended.
+import type { Cpu } from './cpu.ts';
+import { AccessResult, user_access } from './arch/x86/mmu.ts';
+import { PAGE_SIZE, page_align } from './arch/x86/pgtable.ts';
+import { TLB_FLUSH_ALL, cpumask_set_cpu } from './arch/x86/tlb.ts';
+import { flush_tlb_local } from './arch/x86/tlbflush.ts';
+import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, cpu_area, header } from './layout.ts';
+import { rcu_quiescent } from './locking/rcu.ts';
+import { STEPPED, atomic_fetch_add, control_add, control_write, local_write, smp_store_release } from './memory.ts';
+import type { Steps, Word } from './memory.ts';
+import { MADV_DONTNEED, MAP_FIXED, SIGKILL } from './mm/flags.ts';
+import { retract_page_table } from './mm/khugepaged.ts';
+import { sys_madvise } from './mm/madvise.ts';
+import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
+import { sys_mprotect } from './mm/mprotect.ts';
+import { oom_reap_task_mm } from './mm/oom_kill.ts';
+import { drain_pages } from './mm/page_alloc.ts';
+import { handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
+
+/** One operation of a program. Addresses and lengths in bytes; loads and stores are of aligned 32-bit words. */
+export type Op =
+  | { op: 'mmap'; addr: number; length: number; prot: number; flags: number; file?: boolean }
+  | { op: 'munmap'; addr: number; length: number }
+  | { op: 'mprotect'; addr: number; length: number; prot: number }
+  | { op: 'madvise'; addr: number; length: number; advice: number }
+  | { op: 'brk'; addr: number }
+  | { op: 'load'; addr: number }
+  | { op: 'store'; addr: number; value: number }
+  /** One load or store in each of `pages` pages, at addr, addr + 4096 … */
+  | { op: 'touch'; addr: number; pages: number; write: boolean; value: number }
+  | { op: 'repeat'; times: number; ops: Op[] }
+  /** Waits until progress counter `counter` has reached `value`. */
+  | { op: 'await'; counter: number; value: number }
+  | { op: 'advance'; counter: number }
+  /** Waits until every CPU of the gang is here. */
+  | { op: 'barrier' }
+  | { op: 'retract_page_table'; addr: number }
+  | { op: 'oom_reap' }
+  | { op: 'drain_pages'; cpu: number }
+  | { op: 'exit' };
+
+/** Kinds of history events. */
+export const EVENT_LOAD = 0;
+export const EVENT_STORE = 1;
+/** A range became zero, or unmapped, at some time during the operation. */
+export const EVENT_DISCARD = 2;
+/** Doubles of one history event: kind, address, value (discard: length), invoked, returned, signal. */
+export const EVENT_DOUBLES = 6;
+
+/** What a program observed: per operation, in order (repeated operations overwrite), and its history if one is kept. */
+export class Observations {
+  readonly values: Float64Array;
+  readonly faults: Int32Array;
+  readonly signals: Uint8Array;
+  /** Page faults taken in all. */
+  total_faults = 0;
+  /** Number of EVENT_DOUBLES groups in `history` that are filled. */
+  events = 0;
+  history: Float64Array;
+  readonly keeps_history: boolean;
+  readonly access: AccessResult = new AccessResult();
+
+  constructor(operations: number, keeps_history: boolean) {
+    this.values = new Float64Array(operations);
+    this.faults = new Int32Array(operations);
+    this.signals = new Uint8Array(operations);
+    this.keeps_history = keeps_history;
+    this.history = new Float64Array(keeps_history ? 1024 * EVENT_DOUBLES : 0);
+  }
+
+  /** Appends an event; `returned` is the clock now. */
+  record(kind: number, addr: number, value: number, invoked: number, returned: number, signal: number): void {
+    let at = this.events * EVENT_DOUBLES;
+    if (at === this.history.length) {
+      const longer = new Float64Array(at * 2);
+      longer.set(this.history);
+      this.history = longer;
+    }
+    for (const part of [kind, addr, value, invoked, returned, signal]) this.history[at++] = part;
+    this.events += 1;
+  }
+}
+
+/** The CPU begins to run programs in the mm: it answers interrupts from now on, and starts with an empty TLB. */
+export function* cpu_up(cpu: Cpu, mm: Word): Steps<void> {
+  flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
+  rcu_note_context_switch(cpu);
+  local_write(cpu, cpu.area + cpu_area.current_mm, mm);
+  control_write(cpu, cpu.area + cpu_area.state, CPU_ONLINE);
+  yield* cpumask_set_cpu(cpu, mm);
+}
+
+/** The CPU stops running programs. Nobody waits for its answers any more. */
+export function* cpu_down(cpu: Cpu): Steps<void> {
+  yield* handle_interrupts(cpu);
+  yield* rcu_quiescent(cpu);
+  control_write(cpu, cpu.area + cpu_area.state, CPU_OFFLINE);
+  // A request that came in between is answered by being offline: whoever sent it is looking for that.
+  flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
+  for (let other = 0; other < cpu.cpus; other++) wake_waiters(cpu, cpu.area + cpu.layout.ipi_slots + other * 6);
+}
+
+/** Between two accesses or system calls: the point where a user program can be interrupted. */
+function* user_mode(cpu: Cpu): Steps<void> {
+  if (!STEPPED) poll_stop(cpu);
+  yield* handle_interrupts(cpu);
+}
+
+/** Runs a program to its end. False if the process was killed on the way. */
+export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observations): Steps<boolean> {
+  for (let i = 0; i < ops.length; i++) {
+    const op = ops[i]!;
+    yield* user_mode(cpu);
+    if (op.op === 'exit') return true;
+    if (op.op === 'repeat') {
+      for (let n = 0; n < op.times; n++) {
+        if (!(yield* run_program(cpu, mm, op.ops, seen))) return false;
+      }
+      continue;
+    }
+    yield cpu.note('op', i, op);
+    const signal = yield* run_op(cpu, mm, op, i, seen);
+    if (i < seen.signals.length) seen.signals[i] = signal;
+    yield* rcu_quiescent(cpu);
+    if (signal === SIGKILL) return false;
+  }
+  return true;
+}
+
+/** One operation. Returns the signal it ended with, 0 for none. */
+function* run_op(cpu: Cpu, mm: Word, op: Op, i: number, seen: Observations): Steps<number> {
+  switch (op.op) {
+    case 'load':
+      yield* access(cpu, mm, op.addr, false, 0, seen);
+      break;
+    case 'store':
+      yield* access(cpu, mm, op.addr, true, op.value, seen);
+      break;
+    case 'touch':
+      return yield* touch(cpu, mm, op, i, seen);
+    default: {
+      const value = yield* system_call(cpu, mm, op, seen);
+      if (i < seen.values.length) seen.values[i] = value;
+      return 0;
+    }
+  }
+  if (i < seen.values.length) {
+    seen.values[i] = seen.access.value;
+    seen.faults[i] = seen.access.faults;
+  }
+  return seen.access.signal;
+}
+
+/** One load or store, with its place in the history. */
+function* access(cpu: Cpu, mm: Word, addr: number, write: boolean, value: number, seen: Observations): Steps<void> {
+  const result = seen.access;
+  if (!seen.keeps_history) {
+    yield* user_access(cpu, mm, addr, write, value, result);
+    seen.total_faults += result.faults;
+    return;
+  }
+  const invoked = control_add(cpu, header.clock, 1);
+  yield* user_access(cpu, mm, addr, write, value, result);
+  // The read-modify-write of the clock also drains this core's store buffer: what returned is seen by everybody.
+  const returned = control_add(cpu, header.clock, 1);
+  seen.total_faults += result.faults;
+  const kind = write ? EVENT_STORE : EVENT_LOAD;
+  seen.record(kind, addr, write ? value : result.value, invoked, returned, result.signal);
+}
+
+function* touch(
+  cpu: Cpu,
+  mm: Word,
+  op: { addr: number; pages: number; write: boolean; value: number },
+  i: number,
+  seen: Observations,
+): Steps<number> {
+  let faults = 0;
+  let signal = 0;
+  const end = op.addr + op.pages * PAGE_SIZE;
+  for (let addr = op.addr; addr < end && signal === 0; addr += PAGE_SIZE) {
+    yield* user_mode(cpu);
+    yield* access(cpu, mm, addr, op.write, op.value, seen);
+    faults += seen.access.faults;
+    signal = seen.access.signal;
+  }
+  if (i < seen.faults.length) seen.faults[i] = faults;
+  return signal;
+}
+
+/** The operations that are not accesses: their value, or a negative error number. */
+function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<number> {
+  switch (op.op) {
+    case 'mmap':
+      return yield* discarding(cpu, mm, op, seen, (op.flags & MAP_FIXED) !== 0);
+    case 'munmap':
+      return yield* discarding(cpu, mm, op, seen, true);
+    case 'madvise':
+      return yield* discarding(cpu, mm, op, seen, op.advice === MADV_DONTNEED);
+    case 'mprotect':
+      return yield* sys_mprotect(cpu, mm, op.addr, op.length, op.prot);
+    case 'brk':
+      return yield* sys_brk(cpu, mm, op.addr);
+    case 'await':
+      return yield* await_counter(cpu, op.counter, op.value);
+    case 'advance':
+      return yield* advance_counter(cpu, op.counter);
+    case 'barrier':
+      return yield* barrier(cpu);
+    case 'retract_page_table':
+      return (yield* retract_page_table(cpu, mm, op.addr)) ? 1 : 0;
+    case 'oom_reap':
+      return (yield* oom_reap_task_mm(cpu, mm)) ? 1 : 0;
+    case 'drain_pages':
+      yield* drain_pages(cpu, op.cpu);
+      return 0;
+    default:
+      throw new Error(`system_call: '${op.op}' is not a system call`);
+  }
+}
+
+/** A system call after which a range may read as zero, with its place in the history if it does. */
+function* discarding(
+  cpu: Cpu,
+  mm: Word,
+  op: Extract<Op, { op: 'mmap' | 'munmap' | 'madvise' }>,
+  seen: Observations,
+  discards: boolean,
+): Steps<number> {
+  const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
+  let value = 0;
+  if (op.op === 'mmap') {
+    value = yield* sys_mmap(cpu, mm, op.addr, op.length, op.prot, op.flags, op.file === true);
+  } else if (op.op === 'munmap') value = yield* sys_munmap(cpu, mm, op.addr, op.length);
+  else value = yield* sys_madvise(cpu, mm, op.addr, op.length, op.advice);
+  if (seen.keeps_history && discards) {
+    const returned = control_add(cpu, header.clock, 1);
+    seen.record(EVENT_DISCARD, op.addr, page_align(op.length), invoked, returned, 0);
+  }
+  return value;
+}
+
+function* await_counter(cpu: Cpu, counter: number, value: number): Steps<number> {
+  return yield* smp_cond_load(cpu, cpu.layout.counters + counter, (reached) => reached >= value, LOCK_IPI);
+}
+
+function* advance_counter(cpu: Cpu, counter: number): Steps<number> {
+  const reached = (yield* atomic_fetch_add(cpu, cpu.layout.counters + counter, 1)) + 1;
+  wake_waiters(cpu, cpu.layout.counters + counter);
+  return reached;
+}
+
+/** Barrier of all CPUs: the arrival count is reset before the generation moves, so that nobody laps anybody. */
+export function* barrier(cpu: Cpu): Steps<number> {
+  const generation = control_add(cpu, header.barrier_generation, 0);
+  const arrived = (yield* atomic_fetch_add(cpu, header.barrier_arrived, 1)) + 1;
+  if (arrived === cpu.cpus) {
+    control_write(cpu, header.barrier_arrived, 0);
+    yield* smp_store_release(cpu, header.barrier_generation, (generation + 1) | 0);
+    wake_waiters(cpu, header.barrier_generation);
+    return arrived;
+  }
+  yield* smp_cond_load(cpu, header.barrier_generation, (now) => now !== generation, LOCK_IPI);
+  return arrived;
+}
