@@ -2,9 +2,10 @@
 // types that twin from this file.
 export { run_program, cpu_up, cpu_down, barrier, Observations } from './program.ts';
 export { mm_alloc, mmput, mm_set_start_brk } from './kernel/fork.ts';
-export { page_alloc_init, take_pfn_next, alloc_page, alloc_pages, free_pages, drain_all_pages } from './mm/page_alloc.ts';
+export { page_alloc_init } from './mm/mm_init.ts';
+export { take_pfn_next, alloc_pages, free_pages, drain_all_pages } from './mm/page_alloc.ts';
 export { kmem_cache_init } from './mm/slab.ts';
-export { mem_cgroup_create } from './mm/memcontrol.ts';
+export { drain_all_stock, mem_cgroup_create } from './mm/memcontrol.ts';
 export { lru_add_drain_all } from './mm/swap.ts';
 export { rcu_quiescent, rcu_barrier } from './locking/rcu.ts';
 export { sys_mmap, sys_munmap, sys_brk } from './mm/mmap.ts';
@@ -13,3 +14,4 @@ export { sys_madvise } from './mm/madvise.ts';
 export { user_access, AccessResult } from './arch/x86/mmu.ts';
 export { find_vma, all_vmas } from './mm/maple.ts';
 export { CpuStopped } from './smp.ts';
+export { Cpu } from './cpu.ts';

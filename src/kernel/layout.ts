@@ -172,9 +172,6 @@ export const mem_cgroup = {
   events_max: 9,
   events_oom: 10,
   events_oom_kill: 11,
-  refcnt: 12,
-  /** Pages of folios and page tables committed to this group itself: what judges compare the usage with. */
-  stat_pages: 13,
 } as const;
 export const MEM_CGROUP_WORDS = 16;
 /** memory.max: no limit. */
@@ -462,10 +459,15 @@ export const cpu_area = {
   stock_memcg: 12,
   stock_pages: 13,
   zone_diff: 14,
+  /** Another CPU wants this CPU's stock given back. */
+  stock_flush: 17,
   mcs: 18,
   lru_add: 26,
-  lock_stats: 42,
-  vm_events: 42 + LOCK_CLASSES.length * LOCK_STAT_WORDS,
+  /** One page on its way to be freed. */
+  free_scratch: 42,
+  lock_stats: 43,
+  /** Behind the LOCK_CLASSES times LOCK_STAT_WORDS words of lock_stats. */
+  vm_events: 91,
 } as const;
 const EVENT_WORDS = 32;
 const CPU_FIXED_WORDS = cpu_area.vm_events + EVENT_WORDS;

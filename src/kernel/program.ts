@@ -17,7 +17,7 @@ import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
 import { oom_reap_task_mm } from './mm/oom_kill.ts';
-import { drain_pages } from './mm/page_alloc.ts';
+import { drain_pages } from './mm/pcp.ts';
 import { handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
 
 /** One operation of a program. Addresses and lengths in bytes; loads and stores are of aligned 32-bit words. */

@@ -31,6 +31,7 @@ import {
 } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
 import { flush_tlb_func } from './arch/x86/tlbflush.ts';
+import { drain_local_stock } from './mm/memcontrol.ts';
 
 /** Thrown in a CPU whose machine was stopped: the run is over and the machine is thrown away. */
 export class CpuStopped extends Error {
@@ -131,6 +132,7 @@ export function* handle_interrupts(cpu: Cpu): Steps<void> {
   const pending = cpu.area + cpu_area.ipi_pending;
   if (control_read(cpu, pending) === 0) return;
   control_write(cpu, pending, 0);
+  yield* drain_local_stock(cpu);
   for (let from = 0; from < cpu.cpus; from++) {
     const slot = cpu.area + cpu.layout.ipi_slots + from * IPI_SLOT_WORDS;
     if ((yield* READ_ONCE(cpu, slot + ipi_slot.state)) === 0) continue;

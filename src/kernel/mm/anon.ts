@@ -41,7 +41,7 @@ import {
   VM_WRITE,
 } from './flags.ts';
 import { mem_cgroup_charge } from './memcontrol.ts';
-import { GFP_HIGHUSER_MOVABLE_ZERO, GFP_KERNEL, alloc_page, drain_store_buffer, smp_wmb } from './page_alloc.ts';
+import { GFP_HIGHUSER_MOVABLE_ZERO, alloc_page, drain_store_buffer, smp_wmb } from './page_alloc.ts';
 import { percpu_counter_add } from './percpu_counter.ts';
 import { pte_alloc } from './pgalloc.ts';
 import { pte_offset_map_lock, pte_unmap_unlock, set_pte_from } from './pgtable-generic.ts';
@@ -109,7 +109,7 @@ export function* do_anonymous_page(cpu: Cpu, vmf: VmFault): Steps<number> {
   if (folio === 0) return VM_FAULT_OOM;
 
   // 6. ACCOUNTING: MemCgroup (Control Groups)
-  const refused = yield* mem_cgroup_charge(cpu, folio, yield* read(cpu, mm + mm_struct.memcg), GFP_KERNEL);
+  const refused = yield* mem_cgroup_charge(cpu, folio, yield* read(cpu, mm + mm_struct.memcg));
   yield cpu.note('mem_cgroup_charge', vmf, refused, folio);
   if (refused !== 0) {
     yield* drain_store_buffer(cpu);

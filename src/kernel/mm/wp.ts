@@ -43,7 +43,7 @@ import {
 } from './flags.ts';
 import { mem_cgroup_charge } from './memcontrol.ts';
 import { vma_end_read } from './mmap_lock.ts';
-import { GFP_HIGHUSER_MOVABLE, GFP_HIGHUSER_MOVABLE_ZERO, GFP_KERNEL, alloc_page, drain_store_buffer } from './page_alloc.ts';
+import { GFP_HIGHUSER_MOVABLE, GFP_HIGHUSER_MOVABLE_ZERO, alloc_page, drain_store_buffer } from './page_alloc.ts';
 import { pte_offset_map_lock, pte_unmap_unlock, set_pte_from } from './pgtable-generic.ts';
 import { __anon_vma_prepare, folio_add_new_anon_rmap, folio_remove_rmap_pte } from './rmap.ts';
 import { folio_add_lru, folio_get, folio_put, lru_add_drain } from './swap.ts';
@@ -112,7 +112,7 @@ function* make_copy(cpu: Cpu, vmf: VmFault, old: Word): Steps<Word> {
   if (folio === 0) return 0;
   if (old !== 0) yield* copy_words(cpu, page_address(cpu, folio), page_address(cpu, old), FRAME_WORDS);
   const memcg = yield* read(cpu, vmf.mm + mm_struct.memcg);
-  if ((yield* mem_cgroup_charge(cpu, folio, memcg, GFP_KERNEL)) !== 0) {
+  if ((yield* mem_cgroup_charge(cpu, folio, memcg)) !== 0) {
     yield* drain_store_buffer(cpu);
     yield* folio_put(cpu, folio);
     return 0;

@@ -1,0 +1,79 @@
+// Builds the project: one type-checked program, emitted twice. The whole of it goes to dist as it is; src/kernel goes
+// once more through the eraser to dist/src/kernel-direct. Nothing is written unless all of it is right.
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { EraseError, erase } from './erase.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
+const stamp = join(dist, '.stamp');
+
+/** Hash of all that the output depends on. */
+function inputsHash() {
+  const hash = createHash('sha256').update(process.version).update(ts.version);
+  const files = ['tsconfig.json', 'package.json', '.build/build.mjs', '.build/erase.mjs'];
+  for (const folder of ['src', 'workers']) {
+    for (const name of readdirSync(join(root, folder), { recursive: true })) {
+      if (name.endsWith('.ts')) files.push(join(folder, name));
+    }
+  }
+  for (const file of files.sort()) hash.update(file).update(readFileSync(join(root, file)));
+  return hash.digest('hex');
+}
+
+function fail(diagnostics) {
+  const host = { getCanonicalFileName: (f) => f, getCurrentDirectory: () => root, getNewLine: () => '\n' };
+  process.stderr.write(ts.formatDiagnosticsWithColorAndContext(diagnostics, host));
+  process.exit(1);
+}
+
+/** Emits into `files`; kernel sources of the erased program end up in kernel-direct. */
+function emit(program, files, erased) {
+  const kernel = join(root, 'src', 'kernel') + sep;
+  const transformers = erased ? { before: [erase] } : {};
+  for (const source of program.getSourceFiles()) {
+    if (source.isDeclarationFile || (erased && !source.fileName.startsWith(kernel))) continue;
+    const write = (name, text) => {
+      if (erased && name.endsWith('.d.ts')) return;
+      const place = relative(dist, name);
+      files.set(erased ? place.replace(join('src', 'kernel'), join('src', 'kernel-direct')) : place, text);
+    };
+    const { diagnostics } = program.emit(source, write, undefined, false, transformers);
+    if (diagnostics.length > 0) fail(diagnostics);
+  }
+}
+
+const hash = inputsHash();
+if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) process.exit(0);
+
+const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, {
+  ...ts.sys,
+  onUnRecoverableConfigFileDiagnostic: (diagnostic) => fail([diagnostic]),
+});
+const program = ts.createProgram(config.fileNames, config.options);
+const problems = ts.getPreEmitDiagnostics(program);
+if (problems.length > 0) fail(problems);
+const files = new Map();
+emit(program, files, false);
+try {
+  emit(program, files, true);
+} catch (error) {
+  if (!(error instanceof EraseError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
+
+const fresh = `${dist}.new-${process.pid}`;
+for (const [name, text] of files) {
+  const file = join(fresh, name);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+const main = join(fresh, 'src', 'cli', 'main.js');
+if (existsSync(main)) chmodSync(main, 0o755);
+writeFileSync(join(fresh, '.stamp'), hash);
+rmSync(dist, { recursive: true, force: true });
+renameSync(fresh, dist);

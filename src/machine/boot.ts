@@ -1,0 +1,171 @@
+// A machine: its buffer, booted, with one process in it; programs run on it by real threads or step by step.
+import { MessageChannel } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import * as stepped from '../kernel/index.ts';
+import { PAGE_COUNTER_MAX, STOP_NONE, header, mm_struct } from '../kernel/layout.ts';
+import type { Layout } from '../kernel/layout.ts';
+import type { Op } from '../kernel/program.ts';
+import { checkConfig, createBuffer } from './config.ts';
+import type { MachineConfig } from './config.ts';
+import { kernel } from './direct.ts';
+import { runGang } from './gang.ts';
+import type { CpuOutcome, CpuTask, GangControl, GangOutcome } from './gang.ts';
+import { comlinkEndpoint } from './live.ts';
+import type { LiveCpuApi } from './live.ts';
+import { runStepped } from './stepped.ts';
+import type { Chooser, SteppedOutcome } from './stepped.ts';
+
+/** A typed remote CPU: `run` does one operation on a thread of its own. `stop` ends the thread's task. */
+export interface LiveCpu {
+  run(op: Op): Promise<{ value: number; faults: number; signal: number }>;
+  stop(): Promise<void>;
+}
+
+/** How `Machine.run` is done. */
+export interface RunOptions {
+  /** Keep a history of loads, stores and discards for the user-memory judge. */
+  history?: boolean;
+  /** Bound on the whole run in milliseconds. */
+  limitMs?: number;
+  /** Called once the gang is on its way. */
+  onStart?: (control: GangControl) => void;
+}
+
+const DEFAULT_LIMIT_MS = 120_000;
+
+/** A booted machine. */
+export class Machine {
+  readonly config: MachineConfig;
+  readonly buffer: SharedArrayBuffer;
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly layout: Layout;
+  /** The process that programs run in: pointer to its mm_struct. */
+  readonly mm: number;
+  /** The process's innermost memory group. */
+  readonly memcg: number;
+
+  constructor(partial: Partial<MachineConfig> = {}) {
+    this.config = checkConfig(partial);
+    const { buffer, layout } = createBuffer(this.config);
+    this.buffer = buffer;
+    this.layout = layout;
+    this.words = new Int32Array(buffer);
+    const cpu = new kernel.Cpu(buffer, 0);
+    kernel.kmem_cache_init(cpu);
+    kernel.page_alloc_init(cpu);
+    const root = kernel.mem_cgroup_create(cpu, 0, PAGE_COUNTER_MAX);
+    this.words[header.root_memcg] = root;
+    let group = root;
+    const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
+    // The process itself is set up before its limits hold, as a container is.
+    for (const _ of limits) group = kernel.mem_cgroup_create(cpu, group, PAGE_COUNTER_MAX);
+    this.memcg = group;
+    const sites = this.words[header.fail_sites] ?? 0;
+    this.words[header.fail_sites] = 0;
+    this.mm = kernel.mm_alloc(cpu, group);
+    this.words[header.fail_sites] = sites;
+    kernel.drain_all_stock(cpu);
+    this.setLimits(limits);
+    if (this.mm === 0) throw new Error('Machine: there is no memory for the first process');
+  }
+
+  /** Sets the limits of the process's groups, outermost first, in pages. */
+  private setLimits(limits: readonly number[]): void {
+    let group = this.memcg;
+    for (const limit of [...limits].reverse()) {
+      this.words[group + 3] = limit;
+      group = this.words[group] ?? 0;
+    }
+  }
+
+  /** A direct CPU in this thread, for set-up and inspection between runs. */
+  cpuHere(id = 0): InstanceType<typeof kernel.Cpu> {
+    return new kernel.Cpu(this.buffer, id);
+  }
+
+  /** Runs one operation in this thread, as CPU `id`, at full speed. */
+  runHere(ops: readonly Op[], id = 0, history = false): CpuOutcome {
+    const cpu = this.cpuHere(id);
+    const seen = new kernel.Observations(ops.length, history);
+    kernel.cpu_up(cpu, this.mm);
+    const alive = kernel.run_program(cpu, this.mm, ops, seen);
+    kernel.cpu_down(cpu);
+    return {
+      cpu: id,
+      status: alive ? 'done' : 'killed',
+      values: seen.values,
+      faults: seen.faults,
+      signals: seen.signals,
+      totalFaults: seen.total_faults,
+      history: seen.history.subarray(0, seen.events * 6).slice(),
+    };
+  }
+
+  /** Runs one program per CPU, each on a thread of its own. */
+  run(programs: readonly (readonly Op[])[], options: RunOptions = {}): Promise<GangOutcome> {
+    if (programs.length !== this.config.cpus) {
+      throw new Error(`Machine.run: ${String(programs.length)} programs for ${String(this.config.cpus)} CPUs`);
+    }
+    const tasks = programs.map(
+      (ops, cpu): CpuTask => ({ buffer: this.buffer, cpu, mm: this.mm, ops, keepsHistory: options.history === true }),
+    );
+    return runGang(tasks, options.limitMs ?? DEFAULT_LIMIT_MS, options.onStart);
+  }
+
+  /** Runs one program per CPU in this thread, step by step; `choose` says who goes next. */
+  runStepped(programs: readonly (readonly Op[])[], choose: Chooser, history = false): SteppedOutcome {
+    return runStepped(this.buffer, this.mm, programs, choose, history);
+  }
+
+  /** All CPUs of the machine live, each on a thread of its own, driven through Comlink until all are stopped. */
+  liveCpus(): { cpus: LiveCpu[]; ended: Promise<GangOutcome> } {
+    const cpus: LiveCpu[] = [];
+    const tasks: CpuTask[] = [];
+    for (let cpu = 0; cpu < this.config.cpus; cpu++) {
+      const { port1, port2 } = new MessageChannel();
+      const remote = Comlink.wrap<LiveCpuApi>(comlinkEndpoint(port1));
+      port1.start();
+      cpus.push({
+        run: async (op) => await remote.run(op),
+        stop: async () => {
+          await remote.stop();
+          port1.close();
+        },
+      });
+      tasks.push({ buffer: this.buffer, cpu, mm: this.mm, ops: [], keepsHistory: false, port: port2 });
+    }
+    return { cpus, ended: runGang(tasks, DEFAULT_LIMIT_MS) };
+  }
+
+  /**
+   * Ends the process and brings the machine to rest: batches and stocks drained, grace periods over, the address space
+   * torn down by CPU 0. What is left afterwards was leaked.
+   */
+  exit(): void {
+    this.settle();
+    kernel.mmput(this.cpuHere(0), this.mm);
+    this.settle();
+  }
+
+  /** Drains what CPUs hold privately. The machine must be quiescent. */
+  settle(): void {
+    this.words[header.stop] = STOP_NONE;
+    const first = this.cpuHere(0);
+    kernel.lru_add_drain_all(first);
+    kernel.drain_all_stock(first);
+    for (let id = 0; id < this.config.cpus; id++) kernel.rcu_quiescent(this.cpuHere(id));
+  }
+
+  /** Whether the process still has its address space. */
+  get alive(): boolean {
+    return (this.words[this.mm + mm_struct.mm_users] ?? 0) > 0;
+  }
+}
+
+/** Boots a machine with one process. Throws a UsageError for a configuration that is not possible. */
+export function boot(config: Partial<MachineConfig> = {}): Machine {
+  return new Machine(config);
+}
+
+/** The stepped kernel, for those who drive it themselves. */
+export const steppedKernel: typeof stepped = stepped;

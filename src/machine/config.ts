@@ -1,0 +1,145 @@
+// What a machine can be configured to be, and the words of the header that say so.
+import { DEFENCES } from '../kernel/defences.ts';
+import { MAGIC, VERSION, header, layout } from '../kernel/layout.ts';
+import type { Layout } from '../kernel/layout.ts';
+import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
+import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
+import { UsageError, indexOfName } from './usage-error.ts';
+
+/** Fault injection in the allocator, in the spirit of the kernel's fail_page_alloc. */
+export interface FailAlloc {
+  /** Chance that one allocation fails, 0 to 1. */
+  probability?: number;
+  /** Every n-th allocation fails. */
+  interval?: number;
+  /** At most so many failures. */
+  times?: number;
+  /** Only at these sites (see FAIL_SITES); all if left out. */
+  sites?: readonly string[];
+}
+
+/** Names of the allocation sites, in the order of the SITE_* numbers. */
+export const FAIL_SITES: readonly string[] = ['folio', 'pte', 'pmd', 'pud', 'slab', 'pgd'];
+
+/** A machine's configuration. Everything has a default. */
+export interface MachineConfig {
+  /** 1 to 64. */
+  cpus: number;
+  /** Bytes of RAM: 1 MiB to 2 GiB. */
+  memory: number;
+  /** Page frame number of the first frame. */
+  basePfn: number;
+  /** CONFIG_MEM_SOFT_DIRTY. */
+  softDirty: boolean;
+  /** One of LOCKING_DESIGNS. */
+  locking: string;
+  /** One of LOCK_ALGORITHMS. */
+  lock: string;
+  /** Defences that are off. */
+  without: readonly string[];
+  /** Limits in pages of nested memory groups, outermost first; the process lives in the innermost. */
+  memcgLimits: readonly number[];
+  failAlloc: FailAlloc;
+  seed: number;
+  /** How long one wait may last before the machine is called stuck, in milliseconds. */
+  stuckMs: number;
+  /** VMAs that one process can have. */
+  maxVmas: number;
+}
+
+const MIB = 1024 * 1024;
+const PAGE = 4096;
+/** More threads than this only measure the scheduler of the host. */
+export const MAX_CPUS = 64;
+const MIN_MEMORY: number = MIB;
+const MAX_MEMORY: number = 2048 * MIB;
+/** Frame 0 of a machine that does not say: above 4 GiB, so that all its RAM is ZONE_NORMAL. */
+const DEFAULT_BASE_PFN = 0x100000;
+/** Frame numbers stay below 2^31, so that they fit a word. */
+const MAX_PFN = 0x7fffffff;
+
+export const DEFAULT_CONFIG: MachineConfig = {
+  cpus: 2,
+  memory: 256 * MIB,
+  basePfn: DEFAULT_BASE_PFN,
+  softDirty: true,
+  locking: 'split',
+  lock: 'qspinlock',
+  without: [],
+  memcgLimits: [],
+  failAlloc: {},
+  seed: 1,
+  stuckMs: 3000,
+  maxVmas: 1024,
+};
+
+function checkRange(what: string, value: number, low: number, high: number, example: string): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return;
+  throw new UsageError(`${what} ${String(value)} is not possible: use a whole number from ${String(low)} to ${String(high)}, for example ${example}.`);
+}
+
+/** Completes and checks a configuration. Throws a UsageError. */
+export function checkConfig(partial: Partial<MachineConfig>): MachineConfig {
+  const config = { ...DEFAULT_CONFIG, ...partial };
+  checkRange('The number of CPUs', config.cpus, 1, MAX_CPUS, '--cpus 2');
+  if (!(config.memory >= MIN_MEMORY && config.memory <= MAX_MEMORY)) {
+    throw new UsageError(
+      `Memory of ${String(config.memory)} bytes is not possible: use 1M to 2G, for example --memory 256M.`,
+    );
+  }
+  const frames = Math.floor(config.memory / PAGE);
+  checkRange('The base frame number', config.basePfn, 0, MAX_PFN - frames, '--base-pfn 0x100000');
+  checkRange('The number of VMAs', config.maxVmas, 16, 65530, '1024');
+  checkRange('The time a wait may last', config.stuckMs, 50, 3_600_000, '3000');
+  indexOfName('Locking design', config.locking, LOCKING_DESIGNS.map((d) => d.name));
+  indexOfName('Lock', config.lock, LOCK_ALGORITHMS.map((d) => d.name));
+  for (const name of config.without) indexOfName('Defence', name, DEFENCES.map((d) => d.name));
+  for (const site of config.failAlloc.sites ?? []) indexOfName('Allocation site', site, FAIL_SITES);
+  for (const limit of config.memcgLimits) checkRange('The memory limit', limit, 0, 0x7fffffff, '1024 (pages)');
+  return config;
+}
+
+/** Number of maple nodes: the current one, those in a grace period of each CPU, and some to spare. */
+function mapleNodes(cpus: number): number {
+  return 8 + 4 * cpus;
+}
+
+/** A buffer of the right size with its header filled; everything else is zero. */
+export function createBuffer(config: MachineConfig): { buffer: SharedArrayBuffer; layout: Layout } {
+  const sizes = {
+    cpus: config.cpus,
+    frames: Math.floor(config.memory / PAGE),
+    max_vmas: config.maxVmas,
+    max_mms: 4,
+    max_memcgs: 16,
+    maple_nodes: mapleNodes(config.cpus),
+  };
+  const at = layout(sizes);
+  const buffer = new SharedArrayBuffer(at.words * 4);
+  const words = new Int32Array(buffer);
+  words[header.magic] = MAGIC;
+  words[header.version] = VERSION;
+  words[header.cpus] = sizes.cpus;
+  words[header.frames] = sizes.frames;
+  words[header.base_pfn] = config.basePfn;
+  words[header.max_vmas] = sizes.max_vmas;
+  words[header.max_mms] = sizes.max_mms;
+  words[header.max_memcgs] = sizes.max_memcgs;
+  words[header.maple_nodes] = sizes.maple_nodes;
+  words[header.soft_dirty] = config.softDirty ? 1 : 0;
+  words[header.stuck_ms] = config.stuckMs;
+  words[header.seed] = config.seed | 0;
+  words[header.locking] = LOCKING_DESIGNS.findIndex((d) => d.name === config.locking);
+  words[header.lock] = LOCK_ALGORITHMS.findIndex((d) => d.name === config.lock);
+  words[header.without] = config.without.reduce((mask, name) => mask | (1 << DEFENCES.findIndex((d) => d.name === name)), 0);
+  fillFailAlloc(words, config.failAlloc);
+  return { buffer, layout: at };
+}
+
+function fillFailAlloc(words: Int32Array, fail: FailAlloc): void {
+  words[header.fail_probability] = Math.round((fail.probability ?? 0) * 0x7fffffff);
+  words[header.fail_interval] = fail.interval ?? 0;
+  words[header.fail_times] = fail.times ?? -1;
+  const sites = fail.sites ?? FAIL_SITES;
+  words[header.fail_sites] = sites.reduce((mask, site) => mask | (1 << FAIL_SITES.indexOf(site)), 0);
+}

@@ -1,0 +1,38 @@
+// One CPU of a gang: attaches to the machine's buffer and runs its program at full speed, or, as a live CPU, does what
+// its port asks.
+import { setFlagsFromString } from 'node:v8';
+import { kernel } from '../src/machine/direct.ts';
+import type { CpuOutcome, CpuTask } from '../src/machine/gang.ts';
+import { serveLiveCpu } from '../src/machine/live.ts';
+
+// The fault path is hundreds of tiny accessors; with V8's default budget the last of them stay calls.
+setFlagsFromString('--max-inlined-bytecode-size-cumulative=4000');
+setFlagsFromString('--max-inlined-bytecode-size=1000');
+
+/** The Piscina task. */
+export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
+  const cpu = new kernel.Cpu(task.buffer, task.cpu);
+  const seen = new kernel.Observations(task.ops.length, task.keepsHistory);
+  let status: CpuOutcome['status'] = 'done';
+  try {
+    if (task.port !== undefined) await serveLiveCpu(cpu, task.mm, task.port);
+    else {
+      kernel.cpu_up(cpu, task.mm);
+      kernel.barrier(cpu);
+      if (!kernel.run_program(cpu, task.mm, task.ops, seen)) status = 'killed';
+      kernel.cpu_down(cpu);
+    }
+  } catch (error) {
+    if (!(error instanceof kernel.CpuStopped)) throw error;
+    status = 'stopped';
+  }
+  return {
+    cpu: task.cpu,
+    status,
+    values: seen.values,
+    faults: seen.faults,
+    signals: seen.signals,
+    totalFaults: seen.total_faults,
+    history: seen.history.subarray(0, seen.events * 6).slice(),
+  };
+}
