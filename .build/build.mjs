@@ -6,6 +6,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { EraseError, erase } from './erase.mjs';
+import { inlineTable } from './inline.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -14,7 +15,7 @@ const stamp = join(dist, '.stamp');
 /** Hash of all that the output depends on. */
 function inputsHash() {
   const hash = createHash('sha256').update(process.version).update(ts.version);
-  const files = ['tsconfig.json', 'package.json', '.build/build.mjs', '.build/erase.mjs'];
+  const files = ['tsconfig.json', 'package.json', '.build/build.mjs', '.build/erase.mjs', '.build/inline.mjs'];
   for (const folder of ['src', 'workers']) {
     for (const name of readdirSync(join(root, folder), { recursive: true })) {
       if (name.endsWith('.ts')) files.push(join(folder, name));
@@ -33,7 +34,8 @@ function fail(diagnostics) {
 /** Emits into `files`; kernel sources of the erased program end up in kernel-direct. */
 function emit(program, files, erased) {
   const kernel = join(root, 'src', 'kernel') + sep;
-  const transformers = erased ? { before: [erase] } : {};
+  const sources = program.getSourceFiles().filter((source) => source.fileName.startsWith(kernel));
+  const transformers = erased ? { before: [erase(inlineTable(sources))] } : {};
   for (const source of program.getSourceFiles()) {
     if (source.isDeclarationFile || (erased && !source.fileName.startsWith(kernel))) continue;
     const write = (name, text) => {

@@ -3,6 +3,7 @@
 // `function*` becomes `function`, `yield* f()` becomes `f()`, the statement `yield x;` goes with its argument, and
 // what hangs on the constant STEPPED is decided. A yield whose value is used has no meaning in the twin: an error.
 import ts from 'typescript';
+import { inlineCall } from './inline.mjs';
 
 /** Thrown for source that can't be erased; the message names file and line. */
 export class EraseError extends Error {}
@@ -23,9 +24,20 @@ function steppedValue(node) {
   return undefined;
 }
 
-/** A TypeScript `before` transformer. */
-export function erase(context) {
+/** Names a file imports. */
+function importedNames(file) {
+  const names = new Set();
+  for (const statement of file.statements) {
+    const named = ts.isImportDeclaration(statement) && statement.importClause?.namedBindings;
+    if (named && ts.isNamedImports(named)) for (const element of named.elements) names.add(element.name.text);
+  }
+  return names;
+}
+
+/** A TypeScript `before` transformer; calls of the functions in `inlines` are inlined on the way. */
+export const erase = (inlines = new Map()) => (context) => {
   const { factory } = context;
+  let imported = new Set();
   const visit = (node) => {
     if (ts.isExpressionStatement(node) && ts.isYieldExpression(node.expression) && !node.expression.asteriskToken) {
       return undefined;
@@ -48,6 +60,7 @@ export function erase(context) {
       return factory.updateVariableDeclaration(node, node.name, undefined, undefined, factory.createFalse());
     }
     const done = ts.visitEachChild(node, visit, context);
+    if (ts.isCallExpression(done)) return inlineCall(done, inlines, imported, context) ?? done;
     if (ts.isFunctionDeclaration(done) && done.asteriskToken) {
       return factory.updateFunctionDeclaration(
         done, done.modifiers, undefined, done.name, done.typeParameters, done.parameters, undefined, done.body,
@@ -66,5 +79,8 @@ export function erase(context) {
     }
     return done;
   };
-  return (file) => ts.visitNode(file, visit);
-}
+  return (file) => {
+    imported = importedNames(file);
+    return ts.visitNode(file, visit);
+  };
+};

@@ -11,7 +11,7 @@ setFlagsFromString('--max-inlined-bytecode-size=1000');
 
 /** The Piscina task. */
 export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
-  const cpu = new kernel.Cpu(task.buffer, task.cpu);
+  const cpu = new kernel.Cpu(task.memory, task.cpu);
   const seen = new kernel.Observations(task.ops.length, task.keepsHistory);
   let status: CpuOutcome['status'] = 'done';
   try {

@@ -2,10 +2,12 @@
 //
 // Nothing here is shared: what two CPUs can see lives in the SharedArrayBuffer. Fields are set once, in the
 // constructor, so that the JIT compiler knows their shapes and the hot path reads constants.
-import { LOCK_STAT_WORDS, PAGE_STRUCT_SHIFT, FRAME_SHIFT, cpu_area, header, layout } from './layout.ts';
+import { PAGE_STRUCT_SHIFT, FRAME_SHIFT, cpu_area, header, layout } from './layout.ts';
 import type { Layout, Sizes } from './layout.ts';
 import type { Step, StepKind, Word } from './memory.ts';
 import { VmFault } from './mm/vmf.ts';
+import { fill_of } from './clear-page.ts';
+import type { Fill } from './clear-page.ts';
 
 const ALWAYS = (): boolean => true;
 const NO_VALUES: readonly unknown[] = [];
@@ -21,6 +23,8 @@ export class Cpu {
   readonly scratch32: Int32Array<ArrayBuffer>;
   readonly scratch64: BigInt64Array<ArrayBuffer>;
   readonly scratchDouble: Float64Array<ArrayBuffer>;
+  /** memset of the machine's memory, in bytes. */
+  readonly fill: Fill;
   readonly layout: Layout;
   /** First word of this CPU's own area. */
   readonly area: Word;
@@ -48,8 +52,10 @@ export class Cpu {
   oom_retries = 0;
   private readonly step: Step;
 
-  constructor(buffer: SharedArrayBuffer, id: number) {
+  constructor(memory: WebAssembly.Memory, id: number) {
+    const buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.id = id;
+    this.fill = fill_of(memory);
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.doubles = new Float64Array(buffer);
@@ -127,9 +133,9 @@ export function count_vm_events(cpu: Cpu, event: number, delta: number): void {
   cpu.words[cpu.vm_events + event]! += delta;
 }
 
-/** Counts for a lock class (lock_stat field `what`). @inline */
+/** Counts for a lock class (lock_stat field `what`; LOCK_STAT_WORDS is 4). @inline */
 export function count_lock(cpu: Cpu, lock_class: number, what: number, delta: number): void {
-  cpu.words[cpu.lock_stats + lock_class * LOCK_STAT_WORDS + what]! += delta;
+  cpu.words[cpu.lock_stats + (lock_class << 2) + what]! += delta;
 }
 
 /** page_to_pfn. */

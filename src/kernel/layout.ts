@@ -240,8 +240,8 @@ export const CACHE_MEM_CGROUP = 4;
 export const CACHE_MAPLE_NODE = 5;
 export const NR_CACHES = 6;
 
-/** Pages that an mmu_gather holds before it must flush and free. */
-export const MMU_GATHER_PAGES = 512;
+/** Pages that an mmu_gather holds before it must flush and free: 8 on the stack, 19 batches of 510. */
+export const MMU_GATHER_PAGES = 9698;
 /** Entries of the per-CPU TLB, direct-mapped by page number. */
 export const TLB_ENTRIES = 256;
 /** One TLB entry: long page number + 1 (0: empty), then the entry's two halves. */

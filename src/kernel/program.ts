@@ -7,9 +7,9 @@ import { AccessResult, user_access } from './arch/x86/mmu.ts';
 import { PAGE_SIZE, page_align } from './arch/x86/pgtable.ts';
 import { TLB_FLUSH_ALL, cpumask_set_cpu } from './arch/x86/tlb.ts';
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
-import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, cpu_area, header } from './layout.ts';
+import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, STOP_NONE, cpu_area, header } from './layout.ts';
 import { rcu_quiescent } from './locking/rcu.ts';
-import { STEPPED, atomic_fetch_add, control_add, control_write, local_write, smp_store_release } from './memory.ts';
+import { STEPPED, atomic_fetch_add, control_add, control_write, local_read, local_write, smp_store_release } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
 import { MADV_DONTNEED, MAP_FIXED, SIGKILL } from './mm/flags.ts';
 import { retract_page_table } from './mm/khugepaged.ts';
@@ -105,8 +105,9 @@ export function* cpu_down(cpu: Cpu): Steps<void> {
 
 /** Between two accesses or system calls: the point where a user program can be interrupted. */
 function* user_mode(cpu: Cpu): Steps<void> {
-  if (!STEPPED) poll_stop(cpu);
-  yield* handle_interrupts(cpu);
+  // Plain looks: a CPU that is late by an access or two is nothing to anybody.
+  if (!STEPPED && local_read(cpu, header.stop) !== STOP_NONE) poll_stop(cpu);
+  if (local_read(cpu, cpu.area + cpu_area.ipi_pending) !== 0) yield* handle_interrupts(cpu);
 }
 
 /** Runs a program to its end. False if the process was killed on the way. */

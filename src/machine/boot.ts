@@ -5,7 +5,7 @@ import * as stepped from '../kernel/index.ts';
 import { PAGE_COUNTER_MAX, STOP_NONE, header, mm_struct } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
-import { checkConfig, createBuffer } from './config.ts';
+import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
 import { kernel } from './direct.ts';
 import { runGang } from './gang.ts';
@@ -36,6 +36,8 @@ const DEFAULT_LIMIT_MS = 120_000;
 /** A booted machine. */
 export class Machine {
   readonly config: MachineConfig;
+  /** The machine's memory; `buffer` is the SharedArrayBuffer in it. */
+  readonly memory: WebAssembly.Memory;
   readonly buffer: SharedArrayBuffer;
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly layout: Layout;
@@ -46,11 +48,12 @@ export class Machine {
 
   constructor(partial: Partial<MachineConfig> = {}) {
     this.config = checkConfig(partial);
-    const { buffer, layout } = createBuffer(this.config);
-    this.buffer = buffer;
+    const { memory, layout } = createMemory(this.config);
+    this.memory = memory;
+    this.buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.layout = layout;
-    this.words = new Int32Array(buffer);
-    const cpu = new kernel.Cpu(buffer, 0);
+    this.words = new Int32Array(this.buffer);
+    const cpu = new kernel.Cpu(memory, 0);
     kernel.kmem_cache_init(cpu);
     kernel.page_alloc_init(cpu);
     const root = kernel.mem_cgroup_create(cpu, 0, PAGE_COUNTER_MAX);
@@ -80,7 +83,7 @@ export class Machine {
 
   /** A direct CPU in this thread, for set-up and inspection between runs. */
   cpuHere(id = 0): InstanceType<typeof kernel.Cpu> {
-    return new kernel.Cpu(this.buffer, id);
+    return new kernel.Cpu(this.memory, id);
   }
 
   /** Runs one operation in this thread, as CPU `id`, at full speed. */
@@ -107,14 +110,14 @@ export class Machine {
       throw new Error(`Machine.run: ${String(programs.length)} programs for ${String(this.config.cpus)} CPUs`);
     }
     const tasks = programs.map(
-      (ops, cpu): CpuTask => ({ buffer: this.buffer, cpu, mm: this.mm, ops, keepsHistory: options.history === true }),
+      (ops, cpu): CpuTask => ({ memory: this.memory, cpu, mm: this.mm, ops, keepsHistory: options.history === true }),
     );
     return runGang(tasks, options.limitMs ?? DEFAULT_LIMIT_MS, options.onStart);
   }
 
   /** Runs one program per CPU in this thread, step by step; `choose` says who goes next. */
   runStepped(programs: readonly (readonly Op[])[], choose: Chooser, history = false): SteppedOutcome {
-    return runStepped(this.buffer, this.mm, programs, choose, history);
+    return runStepped(this.memory, this.mm, programs, choose, history);
   }
 
   /** All CPUs of the machine live, each on a thread of its own, driven through Comlink until all are stopped. */
@@ -132,7 +135,7 @@ export class Machine {
           port1.close();
         },
       });
-      tasks.push({ buffer: this.buffer, cpu, mm: this.mm, ops: [], keepsHistory: false, port: port2 });
+      tasks.push({ memory: this.memory, cpu, mm: this.mm, ops: [], keepsHistory: false, port: port2 });
     }
     return { cpus, ended: runGang(tasks, DEFAULT_LIMIT_MS) };
   }

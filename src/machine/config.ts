@@ -53,6 +53,8 @@ const PAGE = 4096;
 export const MAX_CPUS = 64;
 const MIN_MEMORY: number = MIB;
 const MAX_MEMORY: number = 2048 * MIB;
+/** Granularity of WebAssembly memories. */
+const WASM_PAGE = 65536;
 /** Frame 0 of a machine that does not say: above 4 GiB, so that all its RAM is ZONE_NORMAL. */
 const DEFAULT_BASE_PFN = 0x100000;
 /** Frame numbers stay below 2^31, so that they fit a word. */
@@ -104,8 +106,8 @@ function mapleNodes(cpus: number): number {
   return 8 + 4 * cpus;
 }
 
-/** A buffer of the right size with its header filled; everything else is zero. */
-export function createBuffer(config: MachineConfig): { buffer: SharedArrayBuffer; layout: Layout } {
+/** Memory of the right size (a fixed SharedArrayBuffer) with its header filled; everything else is zero. */
+export function createMemory(config: MachineConfig): { memory: WebAssembly.Memory; layout: Layout } {
   const sizes = {
     cpus: config.cpus,
     frames: Math.floor(config.memory / PAGE),
@@ -115,7 +117,9 @@ export function createBuffer(config: MachineConfig): { buffer: SharedArrayBuffer
     maple_nodes: mapleNodes(config.cpus),
   };
   const at = layout(sizes);
-  const buffer = new SharedArrayBuffer(at.words * 4);
+  const pages = Math.ceil((at.words * 4) / WASM_PAGE);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const buffer = memory.buffer as unknown as SharedArrayBuffer;
   const words = new Int32Array(buffer);
   words[header.magic] = MAGIC;
   words[header.version] = VERSION;
@@ -133,7 +137,7 @@ export function createBuffer(config: MachineConfig): { buffer: SharedArrayBuffer
   words[header.lock] = LOCK_ALGORITHMS.findIndex((d) => d.name === config.lock);
   words[header.without] = config.without.reduce((mask, name) => mask | (1 << DEFENCES.findIndex((d) => d.name === name)), 0);
   fillFailAlloc(words, config.failAlloc);
-  return { buffer, layout: at };
+  return { memory, layout: at };
 }
 
 function fillFailAlloc(words: Int32Array, fail: FailAlloc): void {

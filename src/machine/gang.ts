@@ -10,7 +10,7 @@ import type { Op } from '../kernel/program.ts';
 
 /** What one worker is asked to do. */
 export interface CpuTask {
-  buffer: SharedArrayBuffer;
+  memory: WebAssembly.Memory;
   cpu: number;
   mm: number;
   /** The program; a live CPU has a port instead. */
@@ -80,8 +80,8 @@ export async function closeGangs(size?: number): Promise<void> {
 }
 
 /** Asks every CPU of a machine to stop: spin loops and programs poll the word. */
-export function requestStop(buffer: SharedArrayBuffer): void {
-  const words = new Int32Array(buffer);
+export function requestStop(memory: WebAssembly.Memory): void {
+  const words = new Int32Array(memory.buffer);
   Atomics.compareExchange(words, header.stop, STOP_NONE, STOP_REQUESTED);
 }
 
@@ -132,7 +132,7 @@ async function runGangNow(
       return await pool.run(task, port === undefined ? {} : { transferList: [port] });
     } catch (error) {
       died.push({ cpu: task.cpu, message: error instanceof Error ? error.message : String(error) });
-      requestStop(task.buffer);
+      requestStop(task.memory);
       return undefined;
     }
   });
@@ -152,7 +152,7 @@ async function runGangNow(
   });
   let ended = await Promise.race([all, firstDeath, deadline(limitMs)]);
   if (ended === 'late' && died.length === 0) {
-    requestStop(first.buffer);
+    requestStop(first.memory);
     ended = await Promise.race([all, deadline(STOP_GRACE_MS)]);
   }
   const seconds = (performance.now() - started) / 1000;

@@ -79,14 +79,14 @@ function advance(lane: Lane): void {
 
 /** Runs one program per CPU to the end, or to a deadlock. All CPUs are up before the first step. */
 export function runStepped(
-  buffer: SharedArrayBuffer,
+  memory: WebAssembly.Memory,
   mm: number,
   programs: readonly (readonly Op[])[],
   choose: Chooser,
   history: boolean,
 ): SteppedOutcome {
   const lanes = programs.map((ops, id): Lane => {
-    const cpu = new kernel.Cpu(buffer, id);
+    const cpu = new kernel.Cpu(memory, id);
     finish(kernel.cpu_up(cpu, mm));
     const seen = new kernel.Observations(ops.length, history);
     return { cpu, steps: oneCpu(cpu, mm, ops, seen), seen, pending: undefined, alive: true };

@@ -20,6 +20,9 @@ const mmu_gather = {
   pages: 16,
 } as const;
 
+/** Pages released with one hold of the LRU lock (Linux: the size of a gather batch). */
+const RELEASE_PAGES = 510;
+
 function gather(cpu: Cpu): Word {
   return cpu.area + cpu.layout.gather;
 }
@@ -63,7 +66,10 @@ export function* tlb_flush_mmu(cpu: Cpu): Steps<void> {
   const nr = local_read(cpu, tlb + mmu_gather.nr);
   if (nr === 0) return;
   local_write(cpu, tlb + mmu_gather.nr, 0);
-  yield* release_pages(cpu, tlb + mmu_gather.pages, nr);
+  // In pieces, so that the LRU lock is not held for long.
+  for (let from = 0; from < nr; from += RELEASE_PAGES) {
+    yield* release_pages(cpu, tlb + mmu_gather.pages + from, Math.min(RELEASE_PAGES, nr - from));
+  }
 }
 
 /** tlb_finish_mmu. */

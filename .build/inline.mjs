@@ -1,0 +1,102 @@
+// Inlines the kernel's one-line accessors into their callers in the direct twin.
+//
+// The fault path calls hundreds of them; V8's inliner runs out of budget long before the last. A function marked
+// @inline whose erased body is one `return expression` or one expression statement replaces its calls wherever every
+// argument can be evaluated twice or never without a difference: a name, a literal, a field, a sum of such.
+import ts from 'typescript';
+
+function hasInlineTag(node) {
+  return ts.getJSDocTags(node).some((tag) => tag.tagName.text === 'inline');
+}
+
+/** The one expression a function comes to once its yields are erased, else undefined. */
+function soleExpression(declaration) {
+  const left = declaration.body.statements.filter(
+    (s) => !(ts.isExpressionStatement(s) && ts.isYieldExpression(s.expression) && !s.expression.asteriskToken),
+  );
+  if (left.length !== 1) return undefined;
+  if (ts.isReturnStatement(left[0]) || ts.isExpressionStatement(left[0])) return left[0].expression;
+  return undefined;
+}
+
+/** Whether an expression names nothing but its parameters and what every module has. */
+function isClosed(expression, parameters) {
+  let closed = true;
+  const visit = (node) => {
+    if (ts.isPropertyAccessExpression(node)) visit(node.expression);
+    else if (ts.isIdentifier(node)) closed &&= parameters.includes(node.text) || node.text === 'Atomics';
+    else ts.forEachChild(node, visit);
+  };
+  visit(expression);
+  return closed;
+}
+
+/** Inlinable functions by file and name: { parameters, expression }. */
+export function inlineTable(sources) {
+  const table = new Map();
+  for (const source of sources) {
+    for (const statement of source.statements) {
+      if (!ts.isFunctionDeclaration(statement) || !statement.body || !hasInlineTag(statement)) continue;
+      const expression = soleExpression(statement);
+      if (expression === undefined) continue;
+      const parameters = statement.parameters.map((parameter) => parameter.name.text);
+      if (!isClosed(expression, parameters)) continue;
+      table.set(statement.name.text, { parameters, expression, file: source.fileName });
+    }
+  }
+  return table;
+}
+
+/** Whether evaluating `node` any number of times makes no difference. */
+function isSimple(node) {
+  if (ts.isIdentifier(node) || ts.isNumericLiteral(node)) return true;
+  if (ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node)) return isSimple(node.expression);
+  if (ts.isPropertyAccessExpression(node)) return isSimple(node.expression);
+  if (ts.isPrefixUnaryExpression(node)) {
+    return node.operator === ts.SyntaxKind.MinusToken || node.operator === ts.SyntaxKind.TildeToken
+      ? isSimple(node.operand)
+      : false;
+  }
+  if (!ts.isBinaryExpression(node)) return false;
+  const kinds = ts.SyntaxKind;
+  const pure = [
+    kinds.PlusToken, kinds.MinusToken, kinds.AsteriskToken, kinds.BarToken, kinds.AmpersandToken,
+    kinds.LessThanLessThanToken, kinds.GreaterThanGreaterThanToken, kinds.PercentToken,
+  ];
+  return pure.includes(node.operatorToken.kind) && isSimple(node.left) && isSimple(node.right);
+}
+
+/** The expression with parameters replaced by arguments, made of fresh nodes. */
+function instantiate(expression, bindings, context) {
+  const { factory } = context;
+  const visit = (node) => {
+    if (ts.isIdentifier(node)) {
+      const bound = bindings.get(node.text);
+      return bound === undefined ? factory.createIdentifier(node.text) : bound;
+    }
+    if (ts.isPropertyAccessExpression(node)) {
+      return factory.createPropertyAccessExpression(ts.visitNode(node.expression, visit), node.name.text);
+    }
+    if (ts.isNonNullExpression(node)) return ts.visitNode(node.expression, visit);
+    if (ts.isNumericLiteral(node)) return factory.createNumericLiteral(node.text);
+    return ts.visitEachChild(node, visit, context);
+  };
+  return factory.createParenthesizedExpression(ts.visitNode(expression, visit));
+}
+
+/**
+ * What a call becomes: the inlined expression, or undefined where it must stay a call. `imported` are the names that
+ * this file imports from elsewhere in the kernel.
+ */
+export function inlineCall(call, table, imported, context) {
+  if (!ts.isIdentifier(call.expression) || !imported.has(call.expression.text)) return undefined;
+  const entry = table.get(call.expression.text);
+  if (entry === undefined || call.arguments.length !== entry.parameters.length) return undefined;
+  if (!call.arguments.every(isSimple)) return undefined;
+  const bindings = new Map();
+  call.arguments.forEach((argument, i) => {
+    const atom = ts.isIdentifier(argument) || ts.isNumericLiteral(argument);
+    bindings.set(entry.parameters[i], atom ? argument : context.factory.createParenthesizedExpression(argument));
+  });
+  return instantiate(entry.expression, bindings, context);
+}
