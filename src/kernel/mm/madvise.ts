@@ -38,6 +38,8 @@ const ACCEPTED: readonly number[] = [
   1,
   2,
   3,
+  10,
+  11,
   MADV_FREE,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
