@@ -73,7 +73,7 @@ function rss(s: Snapshot): Finding[] {
       const present = member === MM_ANONPAGES ? mm.mappings.filter(isNormal).length : 0;
       const off = value - present;
       const type = MM_COUNTER_NAMES[member] ?? '?';
-      const text = `BUG: Bad rss-counter state mm:${mm.word.toString(16).padStart(8, '0')} type:${type} val:${String(off)}`;
+      const text = `BUG: Bad rss-counter state mm:${mm.id.toString(16).padStart(8, '0')} type:${type} val:${String(off)}`;
       return off === 0 ? [] : finding('I3', () => text, [`counter ${String(value)}, present PTEs ${String(present)}`]);
     }),
   );

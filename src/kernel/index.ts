@@ -13,5 +13,6 @@ export { sys_mprotect } from './mm/mprotect.ts';
 export { sys_madvise } from './mm/madvise.ts';
 export { user_access, AccessResult } from './arch/x86/mmu.ts';
 export { find_vma, all_vmas } from './mm/maple.ts';
+export { do_user_addr_fault } from './arch/x86/fault.ts';
 export { CpuStopped } from './smp.ts';
 export { Cpu } from './cpu.ts';

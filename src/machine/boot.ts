@@ -2,8 +2,18 @@
 import { MessageChannel } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import * as stepped from '../kernel/index.ts';
-import { PAGE_COUNTER_MAX, STOP_NONE, header, mm_struct } from '../kernel/layout.ts';
-import type { Layout } from '../kernel/layout.ts';
+import {
+  LOCK_CLASSES,
+  LOCK_STAT_WORDS,
+  PAGE_COUNTER_MAX,
+  STOP_NONE,
+  VM_EVENTS,
+  cpu_area,
+  header,
+  mem_cgroup,
+  mm_struct,
+} from '../kernel/layout.ts';
+import type { Layout, VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
@@ -76,9 +86,14 @@ export class Machine {
   private setLimits(limits: readonly number[]): void {
     let group = this.memcg;
     for (const limit of [...limits].reverse()) {
-      this.words[group + 3] = limit;
-      group = this.words[group] ?? 0;
+      this.words[group + mem_cgroup.max] = limit;
+      group = this.words[group + mem_cgroup.parent] ?? 0;
     }
+  }
+
+  /** Where the process's heap begins. */
+  setStartBrk(startBrk: number): void {
+    kernel.mm_set_start_brk(this.cpuHere(), this.mm, startBrk);
   }
 
   /** A direct CPU in this thread, for set-up and inspection between runs. */
@@ -157,6 +172,30 @@ export class Machine {
     kernel.lru_add_drain_all(first);
     kernel.drain_all_stock(first);
     for (let id = 0; id < this.config.cpus; id++) kernel.rcu_quiescent(this.cpuHere(id));
+  }
+
+  /** Sum over all CPUs of an event counter. */
+  event(name: VmEvent): number {
+    let sum = 0;
+    for (let cpu = 0; cpu < this.config.cpus; cpu++) {
+      const area = this.layout.cpu_areas + cpu * this.layout.cpu_area_words;
+      sum += this.words[area + cpu_area.vm_events + VM_EVENTS.indexOf(name)] ?? 0;
+    }
+    return sum;
+  }
+
+  /** Statistics of every lock class, summed over all CPUs. */
+  lockStats(): { name: string; acquisitions: number; contentions: number; spins: number; parks: number }[] {
+    return LOCK_CLASSES.map((name, lockClass) => {
+      const sums = [0, 0, 0, 0];
+      for (let cpu = 0; cpu < this.config.cpus; cpu++) {
+        const area = this.layout.cpu_areas + cpu * this.layout.cpu_area_words;
+        const at = area + cpu_area.lock_stats + lockClass * LOCK_STAT_WORDS;
+        sums.forEach((_, i) => (sums[i]! += this.words[at + i] ?? 0));
+      }
+      const [acquisitions = 0, contentions = 0, spins = 0, parks = 0] = sums;
+      return { name, acquisitions, contentions, spins, parks };
+    });
   }
 
   /** Whether the process still has its address space. */

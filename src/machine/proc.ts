@@ -1,0 +1,70 @@
+// Views of a process as Linux gives them in /proc: page-table walk, pagemap.
+import {
+  FRAME_SHIFT,
+  PAGE_STRUCT_SHIFT,
+  mm_struct,
+  page,
+} from '../kernel/layout.ts';
+import { pgd_index, pmd_index, pte_index, pud_index } from '../kernel/arch/x86/pgtable.ts';
+import { VM_SOFTDIRTY } from '../kernel/mm/flags.ts';
+import type { Machine } from './boot.ts';
+import { snapshot } from './snapshot.ts';
+
+/** The entries on the way to an address, top down; an entry that is not reached is 0. */
+export interface Walk {
+  indices: [number, number, number, number];
+  pgd: bigint;
+  pud: bigint;
+  pmd: bigint;
+  pte: bigint;
+}
+
+function entryAt(machine: Machine, table: number, index: number): bigint {
+  const lo = machine.words[table + 2 * index] ?? 0;
+  const hi = machine.words[table + 2 * index + 1] ?? 0;
+  return (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+}
+
+const PFN_MASK = (1n << 52n) - 4096n;
+
+/** pfn in an entry. */
+export function entryPfn(entry: bigint): number {
+  return Number((entry & PFN_MASK) >> 12n);
+}
+
+/** Walks the process's page table as the hardware would. */
+export function walkAddress(machine: Machine, address: number): Walk {
+  const indices: Walk['indices'] = [pgd_index(address), pud_index(address), pmd_index(address), pte_index(address)];
+  const entries: bigint[] = [];
+  let table = machine.words[machine.mm + mm_struct.pgd] ?? 0;
+  for (const index of indices) {
+    const entry = table === 0 ? 0n : entryAt(machine, table, index);
+    entries.push(entry);
+    const frame = entryPfn(entry) - machine.config.basePfn;
+    const inside = (entry & 1n) !== 0n && frame >= 0 && frame < machine.layout.frames;
+    table = inside ? machine.layout.ram + (frame << FRAME_SHIFT) : 0;
+  }
+  const [pgd = 0n, pud = 0n, pmd = 0n, pte = 0n] = entries;
+  return { indices, pgd, pud, pmd, pte };
+}
+
+const PM_SOFT_DIRTY = 1n << 55n;
+const PM_MMAP_EXCLUSIVE = 1n << 56n;
+const PM_PRESENT = 1n << 63n;
+
+/** The 64-bit entry of /proc/PID/pagemap for an address (fs/proc/task_mmu.c), as root sees it. */
+export function pagemapEntry(machine: Machine, address: number): bigint {
+  const mm = snapshot(machine.buffer).mms.find((record) => record.word === machine.mm);
+  const vma = mm?.vmas.find((v) => v.start <= address && address < v.end);
+  const { pte } = walkAddress(machine, address);
+  let entry = 0n;
+  if (vma !== undefined && (vma.flags & VM_SOFTDIRTY) !== 0) entry |= PM_SOFT_DIRTY;
+  if ((pte & 0x101n) === 0n) return entry;
+  if ((pte & 0x800n) !== 0n) entry |= PM_SOFT_DIRTY;
+  const frame = entryPfn(pte) - machine.config.basePfn;
+  const struct = machine.layout.mem_map + (frame << PAGE_STRUCT_SHIFT);
+  const special = (pte & 0x200n) !== 0n;
+  // mapcount 1: nobody else maps it. The zero page has no count of its own.
+  if (!special && machine.words[struct + page._mapcount] === 0) entry |= PM_MMAP_EXCLUSIVE;
+  return entry | PM_PRESENT | BigInt(entryPfn(pte));
+}

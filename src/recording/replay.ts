@@ -1,0 +1,128 @@
+// Replays a plan on real threads and compares what was taken with what was recorded.
+import { eventsOf, judge } from '../check/verdict.ts';
+import type { Verdict } from '../check/verdict.ts';
+import { Machine } from '../machine/boot.ts';
+import type { MachineConfig } from '../machine/config.ts';
+import type { CpuOutcome } from '../machine/gang.ts';
+import { snapshot } from '../machine/snapshot.ts';
+import type { Item, ReplayPlan } from './plan.ts';
+
+/** One access that did not take the fault that was recorded. */
+export interface Difference {
+  address: number;
+  tid: number;
+  recorded: number;
+  taken: number;
+  signal: number;
+  /** Why, where that is known. */
+  reason: string | undefined;
+}
+
+/** What a replay came to. */
+export interface ReplayReport {
+  name: string;
+  comm: string;
+  cpus: number;
+  threads: number;
+  recorded: number;
+  calls: number;
+  replayed: number;
+  skipped: { reason: string; count: number }[];
+  /** Accesses on pages of one thread that took exactly the recorded fault. */
+  matched: number;
+  /** Accesses on pages that several threads touch, and how many of them took the recorded fault. */
+  shared: number;
+  sharedMatched: number;
+  differences: { reason: string; kernelOnly: number; simulationOnly: number }[];
+  unexplained: Difference[];
+  racesLost: number;
+  faults: number;
+  frames: number;
+  rssPeak: number;
+  seconds: number;
+  locks: { name: string; acquisitions: number; contentions: number; spins: number; parks: number }[];
+  verdict: Verdict;
+}
+
+const PAGE = 4096;
+
+/** Why an access on a page of several threads may differ: who comes first is up to the threads. */
+const REASON_RACE = 'threads race for the page';
+
+function differencesOf(plan: ReplayPlan, outcomes: readonly CpuOutcome[]): { matched: number; shared: number; sharedMatched: number; differences: Difference[] } {
+  const result = { matched: 0, shared: 0, sharedMatched: 0, differences: [] as Difference[] };
+  for (const outcome of outcomes) {
+    (plan.items[outcome.cpu] ?? []).forEach((item: Item | undefined, i) => {
+      if (item?.fault === undefined) return;
+      const taken = outcome.faults[i] ?? 0;
+      const signal = outcome.signals[i] ?? 0;
+      const isShared = plan.sharedPages.has(Math.floor(item.start / PAGE));
+      if (isShared) result.shared += 1;
+      if (taken === 1 && signal === 0) {
+        if (isShared) result.sharedMatched += 1;
+        else result.matched += 1;
+        return;
+      }
+      const reason = isShared && signal === 0 ? REASON_RACE : undefined;
+      result.differences.push({ address: item.start, tid: item.tid, recorded: 1, taken, signal, reason });
+    });
+  }
+  return result;
+}
+
+/** Differences with a reason, by reason and direction. */
+function grouped(differences: readonly Difference[]): ReplayReport['differences'] {
+  const groups = new Map<string, { kernelOnly: number; simulationOnly: number }>();
+  for (const difference of differences) {
+    if (difference.reason === undefined) continue;
+    const group = groups.get(difference.reason) ?? { kernelOnly: 0, simulationOnly: 0 };
+    group.kernelOnly += Math.max(0, difference.recorded - difference.taken);
+    group.simulationOnly += Math.max(0, difference.taken - difference.recorded);
+    groups.set(difference.reason, group);
+  }
+  return [...groups].map(([reason, group]) => ({ reason, ...group }));
+}
+
+/** Replays the plan on a fresh machine. `onProgress` is called about once a second with the faults taken so far. */
+export async function replay(
+  plan: ReplayPlan,
+  config: Partial<MachineConfig>,
+  onProgress?: (faults: number) => void,
+): Promise<ReplayReport> {
+  const machine = new Machine({ maxVmas: 4096, ...config, cpus: plan.programs.length });
+  if (plan.startBrk !== undefined) machine.setStartBrk(plan.startBrk);
+  machine.runHere(plan.setup);
+  const timer = onProgress && setInterval(() => { onProgress(machine.event('pagefaults_user')); }, 1000);
+  const outcome = await machine.run(plan.programs, { history: true });
+  clearInterval(timer);
+  const ended = outcome.died.length === 0 && outcome.cpus.every((cpu) => cpu.status === 'done');
+  const at = snapshot(machine.buffer);
+  const frames = at.allocated.reduce((sum, order) => sum + (order > 0 ? 1 : 0), 0);
+  const rssPeak = at.mms.reduce((sum, mm) => sum + (mm.rss[1] ?? 0), 0);
+  const compared = differencesOf(plan, outcome.cpus);
+  const locks = machine.lockStats();
+  const racesLost = machine.event('lost_race_anon') + machine.event('lost_race_wp') + machine.event('lost_race_pte_alloc') + machine.event('lost_race_anon_vma');
+  const verdict = judge(machine, outcome, { events: eventsOf(outcome.cpus), exit: ended });
+  return {
+    name: plan.name,
+    comm: plan.comm,
+    cpus: plan.programs.length,
+    threads: plan.threads,
+    recorded: plan.faults,
+    calls: plan.calls,
+    replayed: compared.matched + compared.shared + compared.differences.filter((d) => d.reason === undefined).length,
+    skipped: [...plan.skipped].map(([reason, count]) => ({ reason, count })),
+    matched: compared.matched,
+    shared: compared.shared,
+    sharedMatched: compared.sharedMatched,
+    differences: grouped(compared.differences),
+    unexplained: compared.differences.filter((difference) => difference.reason === undefined),
+    racesLost,
+    faults: outcome.cpus.reduce((sum, cpu) => sum + cpu.totalFaults, 0),
+    frames,
+    rssPeak,
+    seconds: outcome.seconds,
+    locks,
+    verdict,
+  };
+}
