@@ -53,7 +53,12 @@ function differencesOf(plan: ReplayPlan, outcomes: readonly CpuOutcome[]): { mat
   const result = { matched: 0, shared: 0, sharedMatched: 0, differences: [] as Difference[] };
   for (const outcome of outcomes) {
     (plan.items[outcome.cpu] ?? []).forEach((item: Item | undefined, i) => {
-      if (item?.fault === undefined) return;
+      if (item === undefined) return;
+      if (item.change) {
+        // Only calls that succeeded are in the plan: one that fails here is a difference, and nothing explains it.
+        if ((outcome.values[i] ?? 0) < 0) result.differences.push({ address: item.start, tid: item.tid, recorded: 0, taken: 0, signal: 0, reason: undefined });
+        return;
+      }
       const taken = outcome.faults[i] ?? 0;
       const signal = outcome.signals[i] ?? 0;
       const isShared = plan.sharedPages.has(Math.floor(item.start / PAGE));

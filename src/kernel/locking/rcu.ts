@@ -18,7 +18,7 @@ import { READ_ONCE, atomic_fetch_add, control_read, local_read, local_write } fr
 import type { Steps, Word } from '../memory.ts';
 import { table_free } from '../mm/pgalloc.ts';
 import { kmem_cache_free } from '../mm/slab.ts';
-import { rcu_note_context_switch, smp_cond_load } from '../smp.ts';
+import { raise_interrupt, rcu_note_context_switch, smp_cond_load } from '../smp.ts';
 
 /** In place of an object cache: the object is a PTE table (pte_free_defer). */
 export const RCU_PAGE_TABLE = -1;
@@ -85,6 +85,8 @@ export function* synchronize_rcu(cpu: Cpu): Steps<void> {
     const area = cpu_area_of(cpu, other);
     const offline = (): boolean => control_read(cpu, area + cpu_area.state) !== CPU_ONLINE;
     if (offline()) continue;
+    // It may be halted in a wait, and says that it is quiescent only when it wakes.
+    raise_interrupt(cpu, other);
     yield* smp_cond_load(cpu, area + cpu_area.rcu_qs, (v) => v >= seq || offline(), LOCK_IPI);
   }
 }

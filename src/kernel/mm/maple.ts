@@ -7,7 +7,7 @@ import { CACHE_MAPLE_NODE, MAPLE_SLOT_WORDS, maple_node, maple_slot, mm_struct, 
 import { call_rcu_free } from '../locking/rcu.ts';
 import { local_write, local_write_long, read, read_long, smp_store_release } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
-import { kmem_cache_alloc } from './slab.ts';
+import { kmem_cache_alloc_wait } from './slab.ts';
 
 function slot_of(node: Word, index: number): Word {
   return node + maple_node.slots + index * MAPLE_SLOT_WORDS;
@@ -62,7 +62,7 @@ export function* mt_has_room(cpu: Cpu, mm: Word, more: number): Steps<boolean> {
  */
 export function* mt_replace(cpu: Cpu, mm: Word, vmas: readonly Word[]): Steps<boolean> {
   if (vmas.length > cpu.layout.max_vmas) return false;
-  const node = yield* kmem_cache_alloc(cpu, CACHE_MAPLE_NODE);
+  const node = yield* kmem_cache_alloc_wait(cpu, CACHE_MAPLE_NODE);
   if (node === 0) return false;
   // Nobody can see the new node yet: filling it is not a step.
   local_write(cpu, node + maple_node.count, vmas.length);

@@ -4,6 +4,7 @@
 // (SLAB_TYPESAFE_BY_RCU): its memory stays an anon_vma for ever, which fixed pools give for nothing.
 import type { Cpu } from '../cpu.ts';
 import { KMEM_CACHE_WORDS, LOCK_SLAB, NR_CACHES, kmem_cache } from '../layout.ts';
+import { rcu_barrier } from '../locking/rcu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { clear_words, read, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
@@ -43,12 +44,22 @@ export function* kmem_cache_alloc(cpu: Cpu, cache: number): Steps<Word> {
     yield* write(cpu, at + kmem_cache.in_use, (yield* read(cpu, at + kmem_cache.in_use)) + 1);
   }
   yield* spin_unlock(cpu, at + kmem_cache.lock);
-  if (object === 0) {
-    printk(cpu, PRINTK_SLAB_EXHAUSTED, cache);
-    return 0;
-  }
+  if (object === 0) return 0;
   yield* clear_words(cpu, object, cpu.layout.object_words[cache]!);
   return object;
+}
+
+/**
+ * kmem_cache_alloc for caches whose objects come back by RCU: an empty pool is waited for once, until every reader of
+ * what was freed has gone. May sleep, so not inside a reader nor under a spinlock.
+ */
+export function* kmem_cache_alloc_wait(cpu: Cpu, cache: number): Steps<Word> {
+  const object = yield* kmem_cache_alloc(cpu, cache);
+  if (object !== 0) return object;
+  yield* rcu_barrier(cpu);
+  const later = yield* kmem_cache_alloc(cpu, cache);
+  if (later === 0) printk(cpu, PRINTK_SLAB_EXHAUSTED, cache);
+  return later;
 }
 
 /** kmem_cache_free. */

@@ -3,7 +3,7 @@ import type { Cpu } from '../cpu.ts';
 import { vm_get_page_prot, PAGE_SIZE } from '../arch/x86/pgtable.ts';
 import { CACHE_VMA, VM_OPS_NONE, mm_struct, vma as vm_area } from '../layout.ts';
 import { INIT_LIST_HEAD } from '../list.ts';
-import { call_rcu_free, rcu_barrier } from '../locking/rcu.ts';
+import { call_rcu_free } from '../locking/rcu.ts';
 import { init_rwsem } from '../locking/rwsem.ts';
 import { WRITE_ONCE, WRITE_ONCE_64, read, read_long, write, write_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
@@ -11,16 +11,12 @@ import { ENOMEM, VM_SOFTDIRTY } from './flags.ts';
 import { all_vmas, mt_has_room, mt_replace } from './maple.ts';
 import { vma_start_write } from './mmap_lock.ts';
 import { anon_vma_clone, chain_is_singular, unlink_anon_vmas } from './rmap.ts';
-import { kmem_cache_alloc } from './slab.ts';
+import { kmem_cache_alloc_wait } from './slab.ts';
 
-/** vm_area_alloc: an empty VMA of the mm; 0 when out of memory. Waits for RCU to give some back first. */
+/** vm_area_alloc: an empty VMA of the mm; 0 when out of memory. */
 export function* vm_area_alloc(cpu: Cpu, mm: Word): Steps<Word> {
-  let vma = yield* kmem_cache_alloc(cpu, CACHE_VMA);
-  if (vma === 0) {
-    yield* rcu_barrier(cpu);
-    vma = yield* kmem_cache_alloc(cpu, CACHE_VMA);
-    if (vma === 0) return 0;
-  }
+  const vma = yield* kmem_cache_alloc_wait(cpu, CACHE_VMA);
+  if (vma === 0) return 0;
   yield* init_rwsem(cpu, vma + vm_area.vm_lock);
   yield* write(cpu, vma + vm_area.vm_lock_seq, -1);
   yield* write(cpu, vma + vm_area.detached, 1);
