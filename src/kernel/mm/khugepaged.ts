@@ -1,7 +1,9 @@
 // retract_page_tables: taking an empty PTE table away from under running faults (mm/khugepaged.c).
 //
 // In v6.8 this happens to file mappings; newer kernels do it to anonymous ones after MADV_DONTNEED. Here it is the
-// actor against which the pmd recheck stands: it holds neither mmap_lock nor the VMA, only the pmd lock and the PTL.
+// actor against which the pmd recheck stands: beside running faults it holds mmap_lock for read, the pmd lock and the
+// PTL. Where a locking design has no PTL nothing of that keeps a fault out, so there it must hold the VMA for write, as
+// khugepaged does when it collapses anonymous memory.
 import type { Cpu } from '../cpu.ts';
 import { flush_tlb_page } from '../arch/x86/tlb.ts';
 import { NO_ENTRY, PTRS_PER_PTE, PMD_SIZE, pmd_index, pmd_none, pte_none, pud_index } from '../arch/x86/pgtable.ts';
@@ -9,6 +11,9 @@ import { mm_struct } from '../layout.ts';
 import { RCU_PAGE_TABLE, call_rcu_free } from '../locking/rcu.ts';
 import { READ_ONCE_64, WRITE_ONCE_64, read, read_64 } from '../memory.ts';
 import type { Entry, Steps, Word } from '../memory.ts';
+import { LOCKING_MM } from './flags.ts';
+import { all_vmas, mt_walk } from './maple.ts';
+import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write } from './mmap_lock.ts';
 import { mm_add_pgtables, pgd_offset } from './pgalloc.ts';
 import { pmd_lock, pte_lockptr, ptl_lock, ptl_unlock, table_of, table_unlock } from './pgtable-generic.ts';
 
@@ -31,6 +36,21 @@ function* table_is_empty(cpu: Cpu, table: Word): Steps<boolean> {
 
 /** Retracts the PTE table of `address` if it is empty. True if it did. The table is freed after a grace period. */
 export function* retract_page_table(cpu: Cpu, mm: Word, address: number): Steps<boolean> {
+  const alone = cpu.locking > LOCKING_MM;
+  if (alone) yield* mmap_write_lock(cpu, mm);
+  else yield* mmap_read_lock(cpu, mm);
+  // A table that an attached VMA lies in is not freed by anybody's munmap.
+  const vma = yield* mt_walk(cpu, yield* read(cpu, mm + mm_struct.mm_mt), address);
+  if (vma !== 0 && alone) {
+    for (const other of yield* all_vmas(cpu, mm)) yield* vma_start_write(cpu, mm, other);
+  }
+  const retracted = vma !== 0 && (yield* retract_under_locks(cpu, mm, address));
+  if (alone) yield* mmap_write_unlock(cpu, mm);
+  else yield* mmap_read_unlock(cpu, mm);
+  return retracted;
+}
+
+function* retract_under_locks(cpu: Cpu, mm: Word, address: number): Steps<boolean> {
   const pmd = yield* find_pmd(cpu, mm, address);
   if (pmd === 0) return false;
   const pml = yield* pmd_lock(cpu, mm, pmd);

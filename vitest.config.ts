@@ -1,0 +1,52 @@
+// Tests run what ships: imports of src/**.ts and workers/**.ts are answered by the compiled files in dist, which Node
+// loads itself, so that there is one copy of every module and worker threads run the same files.
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const root = dirname(fileURLToPath(import.meta.url));
+
+const compiled = {
+  name: 'compiled-sources',
+  enforce: 'pre' as const,
+  resolveId(source: string, importer: string | undefined) {
+    if (!source.startsWith('.') || !source.endsWith('.ts') || importer === undefined) return undefined;
+    const file = relative(root, join(dirname(importer), source));
+    if (!/^(src|workers)[\\/]/.test(file)) return undefined;
+    return { id: join(root, 'dist', file.replace(/\.ts$/, '.js')), external: true };
+  },
+};
+
+export default defineConfig({
+  plugins: [compiled],
+  test: {
+    globalSetup: ['test/support/build.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    server: { deps: { external: [new RegExp(`${sep}dist${sep}`)] } },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          pool: 'threads',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.threads.test.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'threads',
+          pool: 'forks',
+          include: ['test/**/*.threads.test.ts'],
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
