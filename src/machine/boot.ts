@@ -91,6 +91,15 @@ export class Machine {
     }
   }
 
+  /** memory.max of the process's groups, outermost first: what each uses now and so many pages more. */
+  limitToUsage(room: readonly number[]): void {
+    let group = this.memcg;
+    for (const pages of [...room].reverse()) {
+      this.words[group + mem_cgroup.max] = (this.words[group + mem_cgroup.usage] ?? 0) + pages;
+      group = this.words[group + mem_cgroup.parent] ?? 0;
+    }
+  }
+
   /** Where the process's heap begins. */
   setStartBrk(startBrk: number): void {
     kernel.mm_set_start_brk(this.cpuHere(), this.mm, startBrk);

@@ -49,6 +49,20 @@ export function randomChooser(seed: number, run = 4): Chooser {
   };
 }
 
+/** A change of CPU at a step: the schedule goes on with `to` there, if it can. */
+export interface Preemption {
+  at: number;
+  to: number;
+}
+
+/** A chooser that keeps running a CPU until it waits or ends, but for the given preemptions; CPU `first` begins. */
+export function preemptingChooser(first: number, preemptions: readonly Preemption[]): Chooser {
+  return (ready, current, steps) => {
+    const wanted = preemptions.find((preemption) => preemption.at === steps)?.to ?? (current < 0 ? first : current);
+    return ready.includes(wanted) ? wanted : (ready[0] ?? current);
+  };
+}
+
 interface Lane {
   cpu: Cpu;
   steps: Steps<boolean>;
