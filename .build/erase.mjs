@@ -35,52 +35,75 @@ function importedNames(file) {
 }
 
 /** A TypeScript `before` transformer; calls of the functions in `inlines` are inlined on the way. */
-export const erase = (inlines = new Map()) => (context) => {
-  const { factory } = context;
-  let imported = new Set();
-  const visit = (node) => {
-    if (ts.isExpressionStatement(node) && ts.isYieldExpression(node.expression) && !node.expression.asteriskToken) {
-      return undefined;
-    }
-    if (ts.isYieldExpression(node)) {
-      if (!node.asteriskToken) throw new EraseError(`${at(node)}: a yield must stand alone as a statement`);
-      return ts.visitNode(node.expression, visit);
-    }
-    if (ts.isIfStatement(node)) {
-      const value = steppedValue(node.expression);
-      if (value === true) return ts.visitNode(node.thenStatement, visit);
-      if (value === false) return node.elseStatement && ts.visitNode(node.elseStatement, visit);
-    }
-    if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.AmpersandAmpersandToken) {
-      const value = steppedValue(node.left);
-      if (value === true) return ts.visitNode(node.right, visit);
-      if (value === false) return factory.createFalse();
-    }
-    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.name.text === 'STEPPED') {
-      return factory.updateVariableDeclaration(node, node.name, undefined, undefined, factory.createFalse());
-    }
-    const done = ts.visitEachChild(node, visit, context);
-    if (ts.isCallExpression(done)) return inlineCall(done, inlines, imported, context) ?? done;
-    if (ts.isFunctionDeclaration(done) && done.asteriskToken) {
-      return factory.updateFunctionDeclaration(
-        done, done.modifiers, undefined, done.name, done.typeParameters, done.parameters, undefined, done.body,
-      );
-    }
-    if (ts.isFunctionExpression(done) && done.asteriskToken) {
-      return factory.updateFunctionExpression(
-        done, done.modifiers, undefined, done.name, done.typeParameters, done.parameters, undefined, done.body,
-      );
-    }
-    if (ts.isMethodDeclaration(done) && done.asteriskToken) {
-      return factory.updateMethodDeclaration(
-        done, done.modifiers, undefined, done.name, done.questionToken, done.typeParameters, done.parameters,
-        undefined, done.body,
-      );
-    }
-    return done;
+export const erase =
+  (inlines = new Map()) =>
+  (context) => {
+    const { factory } = context;
+    let imported = new Set();
+    const visit = (node) => {
+      if (ts.isExpressionStatement(node) && ts.isYieldExpression(node.expression) && !node.expression.asteriskToken) {
+        return undefined;
+      }
+      if (ts.isYieldExpression(node)) {
+        if (!node.asteriskToken) throw new EraseError(`${at(node)}: a yield must stand alone as a statement`);
+        return ts.visitNode(node.expression, visit);
+      }
+      if (ts.isIfStatement(node)) {
+        const value = steppedValue(node.expression);
+        if (value === true) return ts.visitNode(node.thenStatement, visit);
+        if (value === false) return node.elseStatement && ts.visitNode(node.elseStatement, visit);
+      }
+      if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.AmpersandAmpersandToken) {
+        const value = steppedValue(node.left);
+        if (value === true) return ts.visitNode(node.right, visit);
+        if (value === false) return factory.createFalse();
+      }
+      if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.name.text === 'STEPPED') {
+        return factory.updateVariableDeclaration(node, node.name, undefined, undefined, factory.createFalse());
+      }
+      const done = ts.visitEachChild(node, visit, context);
+      if (ts.isCallExpression(done)) return inlineCall(done, inlines, imported, context) ?? done;
+      if (ts.isFunctionDeclaration(done) && done.asteriskToken) {
+        return factory.updateFunctionDeclaration(
+          done,
+          done.modifiers,
+          undefined,
+          done.name,
+          done.typeParameters,
+          done.parameters,
+          undefined,
+          done.body,
+        );
+      }
+      if (ts.isFunctionExpression(done) && done.asteriskToken) {
+        return factory.updateFunctionExpression(
+          done,
+          done.modifiers,
+          undefined,
+          done.name,
+          done.typeParameters,
+          done.parameters,
+          undefined,
+          done.body,
+        );
+      }
+      if (ts.isMethodDeclaration(done) && done.asteriskToken) {
+        return factory.updateMethodDeclaration(
+          done,
+          done.modifiers,
+          undefined,
+          done.name,
+          done.questionToken,
+          done.typeParameters,
+          done.parameters,
+          undefined,
+          done.body,
+        );
+      }
+      return done;
+    };
+    return (file) => {
+      imported = importedNames(file);
+      return ts.visitNode(file, visit);
+    };
   };
-  return (file) => {
-    imported = importedNames(file);
-    return ts.visitNode(file, visit);
-  };
-};

@@ -60,8 +60,14 @@ function isSimple(node) {
   if (!ts.isBinaryExpression(node)) return false;
   const kinds = ts.SyntaxKind;
   const pure = [
-    kinds.PlusToken, kinds.MinusToken, kinds.AsteriskToken, kinds.BarToken, kinds.AmpersandToken,
-    kinds.LessThanLessThanToken, kinds.GreaterThanGreaterThanToken, kinds.PercentToken,
+    kinds.PlusToken,
+    kinds.MinusToken,
+    kinds.AsteriskToken,
+    kinds.BarToken,
+    kinds.AmpersandToken,
+    kinds.LessThanLessThanToken,
+    kinds.GreaterThanGreaterThanToken,
+    kinds.PercentToken,
   ];
   return pure.includes(node.operatorToken.kind) && isSimple(node.left) && isSimple(node.right);
 }

@@ -41,11 +41,16 @@ export function mapcounts(s: Snapshot): Finding[] {
     for (const { address, lo, pfn: number, frame } of mm.mappings) {
       const special = (lo & 0x200) !== 0;
       if (frame >= 0 && (!special || frame === s.zeroFrame)) continue;
-      strange.add(`0x${address.toString(16)} maps pfn ${pfnText(number)}: ${special ? 'not the zero page' : 'no page of this machine'}`);
+      strange.add(
+        `0x${address.toString(16)} maps pfn ${pfnText(number)}: ${special ? 'not the zero page' : 'no page of this machine'}`,
+      );
     }
   }
   return [
-    ...wrong.finding('I1', (n) => `BUG: Bad page map: ${counted(n, 'page')} with a _mapcount that is not the number of their PTEs`),
+    ...wrong.finding(
+      'I1',
+      (n) => `BUG: Bad page map: ${counted(n, 'page')} with a _mapcount that is not the number of their PTEs`,
+    ),
     ...strange.finding('I1', (n) => `BUG: Bad page map: ${counted(n, 'PTE')} of a frame that no page is for`),
   ];
 }
@@ -60,8 +65,10 @@ export function refcounts(s: Snapshot): Finding[] {
   for (let f = 0; f < s.frames; f++) {
     const used = s.mappedBy[f]! + s.batched[f]!;
     if (isFolio(s, f)) {
-      if (used === 0) leaked.add(`frame pfn ${pfn(s, f)} is allocated but nobody maps it (refcount ${String(s.refcount[f])})`);
-      else if (s.refcount[f] !== used) wrong.add(`pfn ${pfn(s, f)}: ${counts(s, f)}, in batches ${String(s.batched[f])}`);
+      if (used === 0)
+        leaked.add(`frame pfn ${pfn(s, f)} is allocated but nobody maps it (refcount ${String(s.refcount[f])})`);
+      else if (s.refcount[f] !== used)
+        wrong.add(`pfn ${pfn(s, f)}: ${counts(s, f)}, in batches ${String(s.batched[f])}`);
     } else if (s.free[f] !== FREE_NOT && s.refcount[f] !== 0) {
       wrong.add(`pfn ${pfn(s, f)} is free with refcount ${String(s.refcount[f])}`);
     } else if (s.allocated[f]! > 0 && s.refcount[f] !== 1) {
@@ -69,7 +76,10 @@ export function refcounts(s: Snapshot): Finding[] {
     }
   }
   return [
-    ...leaked.finding('I2', (n) => `${counted(n, 'folio')} leaked: allocated, and nobody maps ${n === 1 ? 'it' : 'them'}`),
+    ...leaked.finding(
+      'I2',
+      (n) => `${counted(n, 'folio')} leaked: allocated, and nobody maps ${n === 1 ? 'it' : 'them'}`,
+    ),
     ...wrong.finding('I2', (n) => `BUG: Bad page state: ${counted(n, 'page')} with a wrong _refcount`),
   ];
 }
@@ -101,16 +111,21 @@ function freeCounts(s: Snapshot): string[] {
   for (const zone of s.zones) {
     const listed = buddy.get(zone.number) ?? 0;
     if (listed !== zone.nrFreePages) {
-      wrong.push(`zone ${zone.name}: nr_free_pages ${String(zone.nrFreePages)}, pages in the buddy lists ${String(listed)}`);
+      wrong.push(
+        `zone ${zone.name}: nr_free_pages ${String(zone.nrFreePages)}, pages in the buddy lists ${String(listed)}`,
+      );
     }
     zone.nrFree.forEach((count, order) => {
       if (count === zone.listed[order]) return;
-      wrong.push(`zone ${zone.name}, order ${String(order)}: nr_free ${String(count)}, blocks listed ${String(zone.listed[order])}`);
+      wrong.push(
+        `zone ${zone.name}, order ${String(order)}: nr_free ${String(count)}, blocks listed ${String(zone.listed[order])}`,
+      );
     });
   }
   for (const { cpu, pcp } of s.cpuRecords) {
     for (const { count, listed } of pcp) {
-      if (count !== listed) wrong.push(`CPU ${String(cpu)}: pcp->count ${String(count)}, pages listed ${String(listed)}`);
+      if (count !== listed)
+        wrong.push(`CPU ${String(cpu)}: pcp->count ${String(count)}, pages listed ${String(listed)}`);
     }
   }
   return wrong;

@@ -46,9 +46,15 @@ export function reverseMap(s: Snapshot): Finding[] {
     if (vma.anonVma === 0) return 'its VMA has no anon_vma';
     if (!vma.chain.includes(anonVma)) return "its anon_vma is not in its VMA's chain";
     const index = (mapping.address - vma.start) / 4096 + vma.pgoff;
-    return s.index[mapping.frame] === index ? undefined : `index ${String(s.index[mapping.frame])}, not ${String(index)}`;
+    return s.index[mapping.frame] === index
+      ? undefined
+      : `index ${String(s.index[mapping.frame])}, not ${String(index)}`;
   });
-  const links = [...problemsOf(s, 'I8'), ...s.mms.flatMap(chainProblems), ...s.anonVmas.flatMap((a) => anonVmaProblems(s, a))];
+  const links = [
+    ...problemsOf(s, 'I8'),
+    ...s.mms.flatMap(chainProblems),
+    ...s.anonVmas.flatMap((a) => anonVmaProblems(s, a)),
+  ];
   return [
     ...lost.finding('I8', (n) => `the reverse map does not lead back for ${counted(n, 'page')}`),
     ...finding('I8', () => 'VMAs and anon_vmas are not linked as they should be', links),
@@ -59,7 +65,8 @@ export function reverseMap(s: Snapshot): Finding[] {
 function chainProblems(mm: MmRecord): string[] {
   return mm.vmas.flatMap((vma) => {
     const name = `VMA ${addressText(vma.start)}`;
-    if (vma.chain.length !== (vma.anonVma === 0 ? 0 : 1)) return [`${name}: ${counted(vma.chain.length, 'anon_vma')} in its chain`];
+    if (vma.chain.length !== (vma.anonVma === 0 ? 0 : 1))
+      return [`${name}: ${counted(vma.chain.length, 'anon_vma')} in its chain`];
     return vma.anonVma === 0 || vma.chain[0] === vma.anonVma ? [] : [`${name}: its anon_vma is not in its chain`];
   });
 }
@@ -75,14 +82,19 @@ function anonVmaProblems(s: Snapshot, anonVma: AnonVmaRecord): string[] {
   }
   for (const word of anonVma.vmas) {
     const vma = s.mms.flatMap((mm) => mm.vmas).find((v) => v.word === word);
-    if (vma !== undefined && !vma.chain.includes(anonVma.word)) wrong.push(`${name} lists VMA ${addressText(vma.start)}, which does not have it`);
+    if (vma !== undefined && !vma.chain.includes(anonVma.word))
+      wrong.push(`${name} lists VMA ${addressText(vma.start)}, which does not have it`);
   }
   return wrong;
 }
 
 /** Object caches: what is free is on one list once, and the cache's count is right. */
 export function slab(s: Snapshot): Finding[] {
-  return finding('slab', (n) => `${counted(n, 'object cache')} with a torn free list or a wrong count`, problemsOf(s, 'slab'));
+  return finding(
+    'slab',
+    (n) => `${counted(n, 'object cache')} with a torn free list or a wrong count`,
+    problemsOf(s, 'slab'),
+  );
 }
 
 /** At rest nobody holds a lock. */

@@ -86,7 +86,8 @@ export function tablesReachable(s: Snapshot): Finding[] {
       ways[frame]! += 1;
       const name = `pfn ${pfnText(s.basePfn + frame)} at ${addressText(address)}`;
       if (s.pageType[frame] !== PAGE_TYPE_TABLE) odd.add(`${name}: used as a page table, and is none`);
-      else if (s.level[frame] !== level) odd.add(`${name}: made for level ${String(s.level[frame])}, used at level ${String(level)}`);
+      else if (s.level[frame] !== level)
+        odd.add(`${name}: made for level ${String(s.level[frame])}, used at level ${String(level)}`);
       else if (s.ptMm[frame] !== mm.word) odd.add(`${name}: it belongs to another mm`);
     }
   }
@@ -95,7 +96,8 @@ export function tablesReachable(s: Snapshot): Finding[] {
     const name = `pfn ${pfnText(s.basePfn + frame)}`;
     if (ways[frame]! > 1) odd.add(`${name}: ${counted(ways[frame]!, 'way')} lead to this page table`);
     else if (ways[frame] === 0 && s.pendingTable[frame] === 0) odd.add(`${name}: a page table that nothing leads to`);
-    else if (ways[frame] === 1 && s.pendingTable[frame] === 1) odd.add(`${name}: a page table in use that RCU will free`);
+    else if (ways[frame] === 1 && s.pendingTable[frame] === 1)
+      odd.add(`${name}: a page table in use that RCU will free`);
   }
   return [
     ...odd.finding('I5', (n) => `${counted(n, 'page table')} not reachable exactly once, or not what it is used as`),
@@ -114,7 +116,10 @@ export function exclusive(s: Snapshot): Finding[] {
   });
   const dirt = s.zeroPageDirt > 0 ? [`${counted(s.zeroPageDirt, 'word')} of the zero page are not zero`] : [];
   return [
-    ...shared.finding('I9', (n) => `${counted(n, 'writable PTE')} of a page that is not exclusive (CONFIG_PAGE_TABLE_CHECK would BUG)`),
+    ...shared.finding(
+      'I9',
+      (n) => `${counted(n, 'writable PTE')} of a page that is not exclusive (CONFIG_PAGE_TABLE_CHECK would BUG)`,
+    ),
     ...finding('I9', () => 'somebody has written to the zero page', dirt),
   ];
 }
@@ -151,7 +156,10 @@ export function mappedOutsideVmas(s: Snapshot): Finding[] {
   return [
     ...outside.finding('I12', (n) => `${counted(n, 'PTE')} present in a range that is not mapped`),
     ...more.finding('I12', (n) => `${counted(n, 'PTE')} with more rights than the VMA`),
-    ...finding('I12', () => "the mm's tree of VMAs is not whole", [...problemsOf(s, 'I12'), ...s.mms.flatMap(treeProblems)]),
+    ...finding('I12', () => "the mm's tree of VMAs is not whole", [
+      ...problemsOf(s, 'I12'),
+      ...s.mms.flatMap(treeProblems),
+    ]),
   ];
 }
 
@@ -165,6 +173,7 @@ function treeProblems(mm: MmRecord): string[] {
     if (vma.start < reached) wrong.push(`${name} overlaps the one before`);
     reached = Math.max(reached, vma.end);
   }
-  if (mm.mapCount !== mm.vmas.length) wrong.push(`map_count ${String(mm.mapCount)}, VMAs in the tree ${String(mm.vmas.length)}`);
+  if (mm.mapCount !== mm.vmas.length)
+    wrong.push(`map_count ${String(mm.mapCount)}, VMAs in the tree ${String(mm.vmas.length)}`);
   return wrong;
 }

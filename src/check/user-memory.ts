@@ -27,7 +27,10 @@ export interface MemoryEvent {
 export function decodeHistory(cpu: number, history: Float64Array): MemoryEvent[] {
   const events: MemoryEvent[] = [];
   for (let at = 0; at + EVENT_DOUBLES <= history.length; at += EVENT_DOUBLES) {
-    const [kind = 0, addr = 0, value = 0, invoked = 0, returned = 0, signal = 0] = history.subarray(at, at + EVENT_DOUBLES);
+    const [kind = 0, addr = 0, value = 0, invoked = 0, returned = 0, signal = 0] = history.subarray(
+      at,
+      at + EVENT_DOUBLES,
+    );
     if (signal !== 0) continue;
     const name = kind === EVENT_DISCARD ? 'discard' : kind === EVENT_STORE ? 'store' : 'load';
     const length = name === 'discard' ? value : 4;
@@ -83,7 +86,7 @@ function possibleEnds(operations: readonly Operation[], start: number, ends: Set
 /** Checks one location's operations, in order of their beginnings. */
 function checkLocation(operations: readonly Operation[]): LocationVerdict {
   let values = new Set<number>([0]);
-  for (let from = 0; from < operations.length; ) {
+  for (let from = 0; from < operations.length;) {
     let to = from + 1;
     let busyUntil = operations[from]?.returned ?? 0;
     while (to < operations.length && (operations[to]?.invoked ?? Infinity) < busyUntil) {
@@ -152,6 +155,8 @@ export function judgeUserMemory(events: readonly MemoryEvent[]): UserMemoryVerdi
     else if (!verdict.ok) wrong.push(describe(operations, verdict.at));
   }
   const message = (n: number): string =>
-    n === 1 ? '1 word of user memory holds what no order of its stores explains' : `${String(n)} words of user memory hold what no order of their stores explains`;
+    n === 1
+      ? '1 word of user memory holds what no order of its stores explains'
+      : `${String(n)} words of user memory hold what no order of their stores explains`;
   return { findings: finding('I13', message, wrong), locations: locations.size, undecided };
 }

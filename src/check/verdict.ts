@@ -75,7 +75,9 @@ function stoppedFindings(machine: Machine, outcome: GangOutcome | SteppedOutcome
   if ('deadlock' in outcome) {
     if (outcome.unfinished) return [{ judge: 'stuck', message: 'the run passed its bound on steps', details: [] }];
     if (outcome.deadlock.length === 0) return [];
-    const details = outcome.deadlock.map((w) => `CPU ${String(w.cpu)} waits for ${w.lockClass} (word 0x${w.word.toString(16)})`);
+    const details = outcome.deadlock.map(
+      (w) => `CPU ${String(w.cpu)} waits for ${w.lockClass} (word 0x${w.word.toString(16)})`,
+    );
     return [{ judge: 'stuck', message: 'deadlock: every CPU waits for another', details }];
   }
   const died = outcome.died.map((death): Finding => {
@@ -85,7 +87,9 @@ function stoppedFindings(machine: Machine, outcome: GangOutcome | SteppedOutcome
   const stuck = stuckFindings(machine);
   if (died.length > 0 || stuck.length > 0) return [...died, ...stuck];
   const stopped = outcome.cpus.filter((cpu) => cpu.status === 'stopped').length;
-  return stopped > 0 ? [{ judge: 'stuck', message: `the run was stopped before its end on ${String(stopped)} CPUs`, details: [] }] : [];
+  return stopped > 0
+    ? [{ judge: 'stuck', message: `the run was stopped before its end on ${String(stopped)} CPUs`, details: [] }]
+    : [];
 }
 
 /** Ends the process; new findings are what the exit itself reports and what is left. */
@@ -93,7 +97,9 @@ function judgeAfterExit(machine: Machine, before: readonly Finding[]): Finding[]
   machine.exit();
   const after = snapshot(machine.buffer);
   const known = new Set(before.map((finding) => finding.message));
-  return [...judgeSnapshot(after).filter((f) => f.judge === 'dmesg'), ...judgeEmpty(after)].filter((f) => !known.has(f.message));
+  return [...judgeSnapshot(after).filter((f) => f.judge === 'dmesg'), ...judgeEmpty(after)].filter(
+    (f) => !known.has(f.message),
+  );
 }
 
 const WIDTH = 80;

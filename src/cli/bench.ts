@@ -7,7 +7,12 @@ import { parseNames, parseWhole } from './options.ts';
 export function benchCommand(): Command {
   return new Command('bench')
     .description("page_fault1's loop: simulated faults a second beside the running kernel's")
-    .option('--cpus <list>', 'numbers of CPUs, with commas', (text) => parseNames(text).map(parseWhole('--cpus', '1,2,4')), [1, 2, 4])
+    .option(
+      '--cpus <list>',
+      'numbers of CPUs, with commas',
+      (text) => parseNames(text).map(parseWhole('--cpus', '1,2,4')),
+      [1, 2, 4],
+    )
     .option('--json', 'one JSON document')
     .action(async (flags: { cpus: number[]; json?: true }) => {
       const result = await bench(flags.cpus, (text) => {

@@ -22,7 +22,13 @@ export function listCommand(): Command {
     .option('--json', 'one JSON document')
     .action((flags: { json?: true }) => {
       const catalogue = {
-        defences: DEFENCES.map((d) => ({ name: d.name, what: d.closes, without: d.without, where: d.where, evidence: d.evidence })),
+        defences: DEFENCES.map((d) => ({
+          name: d.name,
+          what: d.closes,
+          without: d.without,
+          where: d.where,
+          evidence: d.evidence,
+        })),
         locking: LOCKING_DESIGNS,
         locks: LOCK_ALGORITHMS,
         workloads: WORKLOADS.map(({ name, what }) => ({ name, what })),

@@ -22,7 +22,12 @@ interface Flags {
 export function traceCommand(): Command {
   return new Command('trace')
     .description("run the seed's fault on a machine and tell it in eleven steps")
-    .option('--address <address>', 'user address that is touched', parseWhole('--address', '0x75e52fc77000'), SEED_ADDRESS)
+    .option(
+      '--address <address>',
+      'user address that is touched',
+      parseWhole('--address', '0x75e52fc77000'),
+      SEED_ADDRESS,
+    )
     .option('--base-pfn <pfn>', 'first page frame of RAM', parseWhole('--base-pfn', '0x388000'))
     .option('--pfn <pfn>', 'the frame that the page gets', parseWhole('--pfn', '0x38944c'))
     .option('--no-soft-dirty', 'a kernel without CONFIG_MEM_SOFT_DIRTY')

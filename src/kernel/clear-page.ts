@@ -21,5 +21,5 @@ export type Fill = (at: number, value: number, count: number) => void;
 /** The fill function of a machine's memory. */
 export function fill_of(memory: WebAssembly.Memory): Fill {
   const instance = new WebAssembly.Instance(new WebAssembly.Module(MODULE), { m: { mem: memory } });
-  return instance.exports['fill'] as Fill;
+  return (instance.exports as { fill: Fill }).fill;
 }

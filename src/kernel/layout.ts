@@ -4,6 +4,8 @@
 // Fields marked `long` are 64-bit integers below 2^53 and start at an even offset. The layout is a pure function of
 // the sizes in the header, so every CPU that attaches to the buffer computes the same one.
 
+export * from './counters.ts';
+
 /** struct page: one for each frame of RAM, 64 bytes as in Linux. */
 export const page = {
   flags: 0,
@@ -38,9 +40,7 @@ export const PAGE_TYPE_RESERVED = 3;
 
 /** PG_*: bit numbers in page.flags, v6.8. */
 export const PG_locked = 0;
-export const PG_referenced = 2;
 export const PG_uptodate = 3;
-export const PG_dirty = 4;
 export const PG_lru = 5;
 export const PG_active = 8;
 export const PG_anon_exclusive = 17;
@@ -51,19 +51,14 @@ export const LIST_HEAD_WORDS = 2;
 
 /** spinlock_t: the lock word of the chosen algorithm, who holds it (CPU + 1, for verdicts), a second algorithm word. */
 export const spinlock = { val: 0, holder: 1, serving: 2 } as const;
-export const SPINLOCK_WORDS = 3;
 
 /** struct rw_semaphore: bit 0 writer, bit 1 waiters, readers above bit 8; the writer (CPU + 1, for verdicts). */
 export const rwsem = { count: 0, owner: 1 } as const;
-export const RWSEM_WORDS = 2;
 
 /** struct percpu_counter: global part, its raw spinlock, then one word per CPU. */
 export const percpu_counter = { count: 0, lock: 1, counters: 4 } as const;
 
-export const MM_FILEPAGES = 0;
 export const MM_ANONPAGES = 1;
-export const MM_SWAPENTS = 2;
-export const MM_SHMEMPAGES = 3;
 export const NR_MM_COUNTERS = 4;
 
 /** struct mm_struct. */
@@ -199,8 +194,6 @@ export const ZONE_WORDS = 48;
 export const MAX_PAGE_ORDER = 10;
 export const free_area = { free_list: 0, nr_free: 2 } as const;
 export const FREE_AREA_WORDS = 3;
-export const ZONE_DMA = 0;
-export const ZONE_DMA32 = 1;
 export const ZONE_NORMAL = 2;
 export const MAX_NR_ZONES = 3;
 
@@ -222,7 +215,6 @@ export const PER_CPU_PAGES_WORDS = 12;
 export const lruvec = { lru_lock: 0, lists: 3, sizes: 13 } as const;
 export const LRUVEC_WORDS = 18;
 export const LRU_INACTIVE_ANON = 0;
-export const LRU_ACTIVE_ANON = 1;
 export const NR_LRU_LISTS = 5;
 
 export const PAGEVEC_SIZE = 15;
@@ -262,103 +254,6 @@ export const ipi_slot = {
   end: 4,
 } as const;
 export const IPI_SLOT_WORDS = 6;
-
-/** Lock classes: what lock statistics and verdicts call a lock. */
-export const LOCK_CLASSES = [
-  'ptlock',
-  'page_table_lock',
-  'pmd_lock',
-  'mmap_lock',
-  'vm_lock',
-  'anon_vma->rwsem',
-  'zone->lock',
-  'pcp->lock',
-  'lruvec->lru_lock',
-  'percpu_counter->lock',
-  'kmem_cache->lock',
-  'ipi',
-] as const;
-export const LOCK_PTL = 0;
-export const LOCK_PAGE_TABLE = 1;
-export const LOCK_PMD = 2;
-export const LOCK_MMAP = 3;
-export const LOCK_VMA = 4;
-export const LOCK_ANON_VMA = 5;
-export const LOCK_ZONE = 6;
-export const LOCK_PCP = 7;
-export const LOCK_LRU = 8;
-export const LOCK_PERCPU_COUNTER = 9;
-export const LOCK_SLAB = 10;
-export const LOCK_IPI = 11;
-
-/** Per-CPU statistics of one lock class. */
-export const lock_stat = { acquisitions: 0, contentions: 1, spins: 2, parks: 3 } as const;
-export const LOCK_STAT_WORDS = 4;
-
-/** Per-CPU event counters (Linux: vm_event_states and the perf software events). */
-export const VM_EVENTS = [
-  'pgfault',
-  'pgmajfault',
-  'min_flt',
-  'maj_flt',
-  'pgalloc',
-  'pgfree',
-  'pgreuse',
-  'vma_lock_success',
-  'vma_lock_abort',
-  'vma_lock_retry',
-  'vma_lock_miss',
-  'allocstall',
-  'oom_kill',
-  'nr_tlb_remote_flush',
-  'nr_tlb_remote_flush_received',
-  'nr_tlb_local_flush',
-  'lost_race_anon',
-  'lost_race_pte_alloc',
-  'lost_race_anon_vma',
-  'lost_race_wp',
-  'lost_race_pmd',
-  'fault_skipped',
-  'sigsegv',
-  'sigbus',
-  'oom_fault',
-  'fail_page_alloc',
-  'nr_anon_mapped',
-  'nr_page_table_pages',
-  'zero_page_mapped',
-  'pagefaults_user',
-] as const;
-export type VmEvent = (typeof VM_EVENTS)[number];
-export const PGFAULT = 0;
-export const PGMAJFAULT = 1;
-export const MIN_FLT = 2;
-export const MAJ_FLT = 3;
-export const PGALLOC = 4;
-export const PGFREE = 5;
-export const PGREUSE = 6;
-export const VMA_LOCK_SUCCESS = 7;
-export const VMA_LOCK_ABORT = 8;
-export const VMA_LOCK_RETRY = 9;
-export const VMA_LOCK_MISS = 10;
-export const ALLOCSTALL = 11;
-export const OOM_KILL = 12;
-export const NR_TLB_REMOTE_FLUSH = 13;
-export const NR_TLB_REMOTE_FLUSH_RECEIVED = 14;
-export const NR_TLB_LOCAL_FLUSH = 15;
-export const LOST_RACE_ANON = 16;
-export const LOST_RACE_PTE_ALLOC = 17;
-export const LOST_RACE_ANON_VMA = 18;
-export const LOST_RACE_WP = 19;
-export const LOST_RACE_PMD = 20;
-export const FAULT_SKIPPED = 21;
-export const SIGSEGV_EVENTS = 22;
-export const SIGBUS_EVENTS = 23;
-export const OOM_FAULT = 24;
-export const FAIL_PAGE_ALLOC = 25;
-export const NR_ANON_MAPPED = 26;
-export const NR_PAGE_TABLE_PAGES = 27;
-export const ZERO_PAGE_MAPPED = 28;
-export const PAGEFAULTS_USER = 29;
 
 /** Words of the header. */
 export const header = {
@@ -427,7 +322,6 @@ export const DMESG_RECORD_WORDS = 16;
 
 export const CPU_OFFLINE = 0;
 export const CPU_ONLINE = 1;
-export const CPU_DEAD = 2;
 
 /** Sizes from which the layout follows. */
 export interface Sizes {
@@ -471,10 +365,8 @@ export const cpu_area = {
 } as const;
 const EVENT_WORDS = 32;
 const CPU_FIXED_WORDS = cpu_area.vm_events + EVENT_WORDS;
-/** MCS nodes: one per context in Linux; contexts nest one deep here (task, then nothing), two are kept. */
+/** MCS node of a waiting CPU. Linux has one per context; here nothing takes a lock in an interrupt, so one will do. */
 export const mcs_node = { next: 0, locked: 1 } as const;
-export const MCS_NODES = 4;
-export const MCS_NODE_WORDS = 2;
 
 /** Where everything is. All values are word indices. */
 export interface Layout extends Sizes {

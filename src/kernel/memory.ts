@@ -8,7 +8,7 @@
 import type { Cpu } from './cpu.ts';
 
 /** True in the stepped execution; the build turns it into `false` in the direct twin and drops what hangs on it. */
-export const STEPPED: boolean = true;
+export const STEPPED = true as boolean;
 
 /** Index of a 32-bit word in the machine's SharedArrayBuffer. 64-bit quantities start at an even word. */
 export type Word = number;
@@ -172,7 +172,7 @@ export function* xchg_64(cpu: Cpu, word: Word, entry: Entry): Steps<Entry> {
   cpu.scratch32[0] = entry.lo;
   cpu.scratch32[1] = entry.hi;
   cpu.scratch64[0] = Atomics.exchange(cpu.quads, word >> 1, cpu.scratch64[0]!);
-  return { lo: cpu.scratch32[0]!, hi: cpu.scratch32[1]! };
+  return { lo: cpu.scratch32[0], hi: cpu.scratch32[1] };
 }
 
 /** try_cmpxchg of a 64-bit entry: true if `expected` was there and `entry` replaced it. */
@@ -218,12 +218,6 @@ export function* user_store(cpu: Cpu, word: Word, value: number): Steps<void> {
   cpu.words[word] = value;
 }
 
-/** smp_mb: a full barrier. */
-export function* smp_mb(cpu: Cpu): Steps<void> {
-  yield cpu.about('fence', cpu.area);
-  Atomics.add(cpu.words, cpu.area, 0);
-}
-
 /**
  * A read or write of a word that no other CPU touches (this CPU's counters, its TLB). Not a step: nobody can see it.
  * The snapshot reads these only when the machine is quiescent. @inline
@@ -235,11 +229,6 @@ export function local_read(cpu: Cpu, word: Word): number {
 /** See local_read. @inline */
 export function local_write(cpu: Cpu, word: Word, value: number): void {
   cpu.words[word] = value;
-}
-
-/** this_cpu_add: see local_read. @inline */
-export function local_add(cpu: Cpu, word: Word, delta: number): void {
-  cpu.words[word]! += delta;
 }
 
 /** See local_read, for a 64-bit integer below 2^53. @inline */

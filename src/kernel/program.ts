@@ -9,10 +9,18 @@ import { TLB_FLUSH_ALL, cpumask_set_cpu } from './arch/x86/tlb.ts';
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
 import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, STOP_NONE, cpu_area, header } from './layout.ts';
 import { rcu_quiescent } from './locking/rcu.ts';
-import { STEPPED, atomic_fetch_add, control_add, control_write, local_read, local_write, smp_store_release } from './memory.ts';
+import {
+  STEPPED,
+  atomic_fetch_add,
+  control_add,
+  control_write,
+  local_read,
+  local_write,
+  smp_store_release,
+} from './memory.ts';
 import type { Steps, Word } from './memory.ts';
-import { MADV_DONTNEED, MAP_FIXED, SIGKILL } from './mm/flags.ts';
-import { retract_page_table } from './mm/khugepaged.ts';
+import { MADV_DONTNEED, MAP_FIXED, SIGKILL, EFAULT } from './mm/flags.ts';
+import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
 import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
@@ -40,6 +48,8 @@ export type Op =
   | { op: 'retract_page_table'; addr: number }
   | { op: 'oom_reap' }
   | { op: 'drain_pages'; cpu: number }
+  /** Takes the page-table lock of an address and never gives it back: for those who test what happens then. */
+  | { op: 'hold_ptl'; addr: number }
   | { op: 'exit' };
 
 /** Kinds of history events. */
@@ -101,6 +111,13 @@ export function* cpu_down(cpu: Cpu): Steps<void> {
   // A request that came in between is answered by being offline: whoever sent it is looking for that.
   flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
   for (let other = 0; other < cpu.cpus; other++) wake_waiters(cpu, cpu.area + cpu.layout.ipi_slots + other * 6);
+}
+
+/** Runs a program on a CPU that is up, and takes the CPU down. False if the process was killed on the way. */
+export function* run_cpu(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observations): Steps<boolean> {
+  const alive = yield* run_program(cpu, mm, ops, seen);
+  yield* cpu_down(cpu);
+  return alive;
 }
 
 /** Between two accesses or system calls: the point where a user program can be interrupted. */
@@ -215,6 +232,8 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
       return (yield* retract_page_table(cpu, mm, op.addr)) ? 1 : 0;
     case 'oom_reap':
       return (yield* oom_reap_task_mm(cpu, mm)) ? 1 : 0;
+    case 'hold_ptl':
+      return yield* hold_ptl(cpu, mm, op.addr);
     case 'drain_pages':
       yield* drain_pages(cpu, op.cpu);
       return 0;
@@ -242,6 +261,13 @@ function* discarding(
     seen.record(EVENT_DISCARD, op.addr, page_align(op.length), invoked, returned, 0);
   }
   return value;
+}
+
+/** A CPU that stays in its critical section, interrupts answered, until the machine is stopped. */
+function* hold_ptl(cpu: Cpu, mm: Word, addr: number): Steps<number> {
+  const held = yield* lock_pte_table(cpu, mm, addr);
+  if (!held) return -EFAULT;
+  for (;;) yield* smp_cond_load(cpu, header.magic, (magic) => magic === 0, LOCK_IPI);
 }
 
 function* await_counter(cpu: Cpu, counter: number, value: number): Steps<number> {

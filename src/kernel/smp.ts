@@ -89,10 +89,7 @@ export function* smp_cond_load(
   let deadline = 0;
   const ipi_pending = cpu.area + cpu_area.ipi_pending;
   while (!ready(value)) {
-    yield cpu.about_wait(
-      word,
-      () => ready(cpu.words[word]!) || (cpu.irqs_off === 0 && cpu.words[ipi_pending] !== 0),
-    );
+    yield cpu.about_wait(word, () => ready(cpu.words[word]!) || (cpu.irqs_off === 0 && cpu.words[ipi_pending] !== 0));
     if (!STEPPED) {
       poll_stop(cpu);
       spins += 1;

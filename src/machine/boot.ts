@@ -1,7 +1,6 @@
 // A machine: its buffer, booted, with one process in it; programs run on it by real threads or step by step.
 import { MessageChannel } from 'node:worker_threads';
 import * as Comlink from 'comlink';
-import * as stepped from '../kernel/index.ts';
 import {
   LOCK_CLASSES,
   LOCK_STAT_WORDS,
@@ -12,6 +11,8 @@ import {
   header,
   mem_cgroup,
   mm_struct,
+  PAGE_STRUCT_SHIFT,
+  page,
 } from '../kernel/layout.ts';
 import type { Layout, VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
@@ -22,6 +23,7 @@ import { runGang } from './gang.ts';
 import type { CpuOutcome, CpuTask, GangControl, GangOutcome } from './gang.ts';
 import { comlinkEndpoint } from './live.ts';
 import type { LiveCpuApi } from './live.ts';
+import { entryPfn, walkAddress } from './proc.ts';
 import { runStepped } from './stepped.ts';
 import type { Chooser, SteppedOutcome } from './stepped.ts';
 
@@ -71,7 +73,9 @@ export class Machine {
     let group = root;
     const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
     // The process itself is set up before its limits hold, as a container is.
-    for (const _ of limits) group = kernel.mem_cgroup_create(cpu, group, PAGE_COUNTER_MAX);
+    for (let level = 0; level < limits.length; level++) {
+      group = kernel.mem_cgroup_create(cpu, group, PAGE_COUNTER_MAX);
+    }
     this.memcg = group;
     const sites = this.words[header.fail_sites] ?? 0;
     this.words[header.fail_sites] = 0;
@@ -84,9 +88,11 @@ export class Machine {
 
   /** Sets the limits of the process's groups, outermost first, in pages. */
   private setLimits(limits: readonly number[]): void {
+    const cpu = this.cpuHere();
     let group = this.memcg;
     for (const limit of [...limits].reverse()) {
-      this.words[group + mem_cgroup.max] = limit;
+      // As memory.max does, also below what is used already.
+      if (!kernel.page_counter_set_max(cpu, group, limit)) this.words[group + mem_cgroup.max] = limit;
       group = this.words[group + mem_cgroup.parent] ?? 0;
     }
   }
@@ -98,6 +104,12 @@ export class Machine {
       this.words[group + mem_cgroup.max] = (this.words[group + mem_cgroup.usage] ?? 0) + pages;
       group = this.words[group + mem_cgroup.parent] ?? 0;
     }
+  }
+
+  /** Word of the split page-table lock of an address; its table must exist. */
+  ptlOf(address: number): number {
+    const frame = entryPfn(walkAddress(this, address).pmd) - this.config.basePfn;
+    return this.layout.mem_map + (frame << PAGE_STRUCT_SHIFT) + page.ptl;
   }
 
   /** Where the process's heap begins. */
@@ -133,9 +145,13 @@ export class Machine {
     if (programs.length !== this.config.cpus) {
       throw new Error(`Machine.run: ${String(programs.length)} programs for ${String(this.config.cpus)} CPUs`);
     }
-    const tasks = programs.map(
-      (ops, cpu): CpuTask => ({ memory: this.memory, cpu, mm: this.mm, ops, keepsHistory: options.history === true }),
-    );
+    const tasks = programs.map((ops, cpu): CpuTask => ({
+      memory: this.memory,
+      cpu,
+      mm: this.mm,
+      ops,
+      keepsHistory: options.history === true,
+    }));
     return runGang(tasks, options.limitMs ?? DEFAULT_LIMIT_MS, options.onStart);
   }
 
@@ -217,6 +233,3 @@ export class Machine {
 export function boot(config: Partial<MachineConfig> = {}): Machine {
   return new Machine(config);
 }
-
-/** The stepped kernel, for those who drive it themselves. */
-export const steppedKernel: typeof stepped = stepped;

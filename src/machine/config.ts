@@ -77,7 +77,9 @@ export const DEFAULT_CONFIG: MachineConfig = {
 
 function checkRange(what: string, value: number, low: number, high: number, example: string): void {
   if (Number.isInteger(value) && value >= low && value <= high) return;
-  throw new UsageError(`${what} ${String(value)} is not possible: use a whole number from ${String(low)} to ${String(high)}, for example ${example}.`);
+  throw new UsageError(
+    `${what} ${String(value)} is not possible: use a whole number from ${String(low)} to ${String(high)}, for example ${example}.`,
+  );
 }
 
 /** Completes and checks a configuration. Throws a UsageError. */
@@ -93,9 +95,22 @@ export function checkConfig(partial: Partial<MachineConfig>): MachineConfig {
   checkRange('The base frame number', config.basePfn, 0, MAX_PFN - frames, '--base-pfn 0x100000');
   checkRange('The number of VMAs', config.maxVmas, 16, 65530, '1024');
   checkRange('The time a wait may last', config.stuckMs, 50, 3_600_000, '3000');
-  indexOfName('Locking design', config.locking, LOCKING_DESIGNS.map((d) => d.name));
-  indexOfName('Lock', config.lock, LOCK_ALGORITHMS.map((d) => d.name));
-  for (const name of config.without) indexOfName('Defence', name, DEFENCES.map((d) => d.name));
+  indexOfName(
+    'Locking design',
+    config.locking,
+    LOCKING_DESIGNS.map((d) => d.name),
+  );
+  indexOfName(
+    'Lock',
+    config.lock,
+    LOCK_ALGORITHMS.map((d) => d.name),
+  );
+  for (const name of config.without)
+    indexOfName(
+      'Defence',
+      name,
+      DEFENCES.map((d) => d.name),
+    );
   for (const site of config.failAlloc.sites ?? []) indexOfName('Allocation site', site, FAIL_SITES);
   for (const limit of config.memcgLimits) checkRange('The memory limit', limit, 0, 0x7fffffff, '1024 (pages)');
   return config;
@@ -135,7 +150,10 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
   words[header.seed] = config.seed | 0;
   words[header.locking] = LOCKING_DESIGNS.findIndex((d) => d.name === config.locking);
   words[header.lock] = LOCK_ALGORITHMS.findIndex((d) => d.name === config.lock);
-  words[header.without] = config.without.reduce((mask, name) => mask | (1 << DEFENCES.findIndex((d) => d.name === name)), 0);
+  words[header.without] = config.without.reduce(
+    (mask, name) => mask | (1 << DEFENCES.findIndex((d) => d.name === name)),
+    0,
+  );
   fillFailAlloc(words, config.failAlloc);
   return { memory, layout: at };
 }

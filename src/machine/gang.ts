@@ -79,6 +79,11 @@ export async function closeGangs(size?: number): Promise<void> {
   }
 }
 
+/** Threads that all gangs have. */
+export function gangThreads(): number {
+  return [...pools.values()].reduce((sum, pool) => sum + pool.threads.length, 0);
+}
+
 /** Asks every CPU of a machine to stop: spin loops and programs poll the word. */
 export function requestStop(memory: WebAssembly.Memory): void {
   const words = new Int32Array(memory.buffer);

@@ -65,9 +65,10 @@ export function serveLiveCpu(cpu: Cpu, mm: number, port: MessagePort): Promise<v
         return { value: seen.values[0] ?? 0, faults: seen.faults[0] ?? 0, signal: seen.signals[0] ?? 0 };
       },
       stop() {
-        resolve();
+        // After the answer has gone out: once the task has ended, its thread's event loop stands still.
         setImmediate(() => {
           port.close();
+          resolve();
         });
       },
     };

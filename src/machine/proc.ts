@@ -1,10 +1,5 @@
 // Views of a process as Linux gives them in /proc: page-table walk, pagemap.
-import {
-  FRAME_SHIFT,
-  PAGE_STRUCT_SHIFT,
-  mm_struct,
-  page,
-} from '../kernel/layout.ts';
+import { FRAME_SHIFT, PAGE_STRUCT_SHIFT, mm_struct, page } from '../kernel/layout.ts';
 import { pgd_index, pmd_index, pte_index, pud_index } from '../kernel/arch/x86/pgtable.ts';
 import { VM_SOFTDIRTY } from '../kernel/mm/flags.ts';
 import type { Machine } from './boot.ts';

@@ -242,7 +242,8 @@ export function batchOf(m: Reader, cpu: number): number[] {
 
 function readBatch(m: Reader, f: Frames, cpu: number): void {
   const nr = m.word(m.area(cpu) + cpu_area.lru_add + folio_batch.nr);
-  if (nr < 0 || nr > PAGEVEC_SIZE) m.problem('I11', `CPU ${String(cpu)}'s LRU batch says it holds ${String(nr)} folios`);
+  if (nr < 0 || nr > PAGEVEC_SIZE)
+    m.problem('I11', `CPU ${String(cpu)}'s LRU batch says it holds ${String(nr)} folios`);
   for (const frame of batchOf(m, cpu)) {
     if (frame < 0) m.problem('I11', `CPU ${String(cpu)}'s LRU batch holds something that is no page`);
     else f.batched[frame]! += 1;

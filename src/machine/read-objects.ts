@@ -145,7 +145,8 @@ export function readMemcgs(m: Reader, memcgData: Int32Array): MemcgRecord[] {
   for (const group of memcgData) if (group !== 0) charged.set(group, (charged.get(group) ?? 0) + 1);
   const live = liveObjects(m, CACHE_MEM_CGROUP);
   for (const [group, pages] of charged) {
-    if (!live.includes(group)) m.problem('I6', `${String(pages)} pages are charged to ${hex(group)}, which is no group`);
+    if (!live.includes(group))
+      m.problem('I6', `${String(pages)} pages are charged to ${hex(group)}, which is no group`);
   }
   return live.map((memcg) => {
     let stock = 0;
@@ -192,7 +193,8 @@ export function heldLocks(m: Reader, mms: readonly MmRecord[], pageType: Int32Ar
       spin(m.area(cpu) + m.at.pcp + zone * PER_CPU_PAGES_WORDS + per_cpu_pages.lock, LOCK_PCP);
     }
   }
-  for (let cache = 0; cache < NR_CACHES; cache++) spin(m.at.caches + cache * KMEM_CACHE_WORDS + kmem_cache.lock, LOCK_SLAB);
+  for (let cache = 0; cache < NR_CACHES; cache++)
+    spin(m.at.caches + cache * KMEM_CACHE_WORDS + kmem_cache.lock, LOCK_SLAB);
   spin(m.at.lruvec + lruvec.lru_lock, LOCK_LRU);
   for (const mm of mms) {
     spin(mm.word + mm_struct.page_table_lock, LOCK_PAGE_TABLE);

@@ -15,7 +15,15 @@ import {
   percpu_counter,
   vma as vm_area,
 } from '../kernel/layout.ts';
-import { entry_value, pmd_bad, pmd_none, pte_none, pte_pfn, pte_present, pte_special } from '../kernel/arch/x86/pgtable.ts';
+import {
+  entry_value,
+  pmd_bad,
+  pmd_none,
+  pte_none,
+  pte_pfn,
+  pte_present,
+  pte_special,
+} from '../kernel/arch/x86/pgtable.ts';
 import type { Frames } from './read-frames.ts';
 import { hex } from './reader.ts';
 import type { Reader } from './reader.ts';

@@ -1,7 +1,15 @@
 // Reads a machine's words for a snapshot, and believes none of them: a pointer is checked before it is followed, and
 // what leads nowhere is written down as a problem instead of being an error.
 import { sizes_of } from '../kernel/cpu.ts';
-import { FRAME_SHIFT, KMEM_CACHE_WORDS, MAGIC, PAGE_STRUCT_SHIFT, header, kmem_cache, layout } from '../kernel/layout.ts';
+import {
+  FRAME_SHIFT,
+  KMEM_CACHE_WORDS,
+  MAGIC,
+  PAGE_STRUCT_SHIFT,
+  header,
+  kmem_cache,
+  layout,
+} from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
 
 /** Something that a walk over the machine's structures found broken, and the judge that it belongs to. */
@@ -32,7 +40,7 @@ export class Reader {
     if (words[header.magic] !== MAGIC) throw new Error('snapshot: this buffer holds no machine');
     this.words = words;
     this.doubles = new Float64Array(buffer);
-    this.at = layout(sizes_of(words as Int32Array<SharedArrayBuffer>));
+    this.at = layout(sizes_of(words));
     if (this.at.words > words.length) throw new Error('snapshot: the machine in this buffer is larger than the buffer');
     this.basePfn = words[header.base_pfn] ?? 0;
   }

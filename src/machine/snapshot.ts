@@ -224,7 +224,11 @@ function readDmesg(m: Reader): DmesgLine[] {
     const record = m.at.dmesg + (n % DMESG_RECORDS) * DMESG_RECORD_WORDS;
     const message = m.word(record) - 1;
     const values = Array.from({ length: 6 }, (_, i) => m.long(record + DMESG_VALUES + i * 2));
-    lines.push({ cpu: m.word(record + 1), text: format_printk(message, values), isBug: PRINTK_IS_BUG[message] ?? true });
+    lines.push({
+      cpu: m.word(record + 1),
+      text: format_printk(message, values),
+      isBug: PRINTK_IS_BUG[message] ?? true,
+    });
   }
   return lines;
 }

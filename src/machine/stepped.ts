@@ -71,12 +71,6 @@ interface Lane {
   alive: boolean;
 }
 
-function* oneCpu(cpu: Cpu, mm: number, ops: readonly Op[], seen: Lane['seen']): Steps<boolean> {
-  const alive = yield* kernel.run_program(cpu, mm, ops, seen);
-  yield* kernel.cpu_down(cpu);
-  return alive;
-}
-
 function advance(lane: Lane): void {
   // Notes are remarks, not steps: they cost no choice.
   for (;;) {
@@ -103,7 +97,7 @@ export function runStepped(
     const cpu = new kernel.Cpu(memory, id);
     finish(kernel.cpu_up(cpu, mm));
     const seen = new kernel.Observations(ops.length, history);
-    return { cpu, steps: oneCpu(cpu, mm, ops, seen), seen, pending: undefined, alive: true };
+    return { cpu, steps: kernel.run_cpu(cpu, mm, ops, seen), seen, pending: undefined, alive: true };
   });
   for (const lane of lanes) advance(lane);
   let steps = 0;

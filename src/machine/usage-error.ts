@@ -31,5 +31,7 @@ export function nearest(name: string, names: readonly string[]): string {
 export function indexOfName(what: string, name: string, names: readonly string[]): number {
   const index = names.indexOf(name);
   if (index >= 0) return index;
-  throw new UsageError(`${what} '${name}' is not known: use one of ${names.join(', ')}, for example ${nearest(name, names)}.`);
+  throw new UsageError(
+    `${what} '${name}' is not known: use one of ${names.join(', ')}, for example ${nearest(name, names)}.`,
+  );
 }

@@ -30,7 +30,9 @@ export class AddressSpace {
 
   /** Whether a stack above could have grown down to the address. */
   stackBelow(address: number): boolean {
-    return this.regions.some((region) => region.stack && address < region.start && region.start - address < STACK_REACH);
+    return this.regions.some(
+      (region) => region.stack && address < region.start && region.start - address < STACK_REACH,
+    );
   }
 
   map(start: number, end: number, kind: RegionKind, stack: boolean): void {

@@ -107,7 +107,9 @@ class Parser {
 
   private malformed(text: string, line: number): UsageError {
     const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text;
-    return new UsageError(`${this.name} line ${String(line)} is not a line of perf script (${JSON.stringify(shown)}): give a whole text recording, ${EXAMPLE}.`);
+    return new UsageError(
+      `${this.name} line ${String(line)} is not a line of perf script (${JSON.stringify(shown)}): give a whole text recording, ${EXAMPLE}.`,
+    );
   }
 
   private event(common: Common, rest: string): boolean {
@@ -147,7 +149,14 @@ class Parser {
     if (began === undefined || began.name !== exit[1]) return true;
     this.open.delete(common.tid);
     const name = began.name as CallEvent['name'];
-    this.events.push({ ...common, kind: 'call', name, args: began.args, result: signed(exit[2] ?? '0'), enter: began.line });
+    this.events.push({
+      ...common,
+      kind: 'call',
+      name,
+      args: began.args,
+      result: signed(exit[2] ?? '0'),
+      enter: began.line,
+    });
     return true;
   }
 
@@ -156,7 +165,15 @@ class Parser {
     if (map !== null) {
       const [, addr = '', length = '', prot = '', file = ''] = map;
       const inSystemCall = this.open.has(common.tid);
-      this.events.push({ ...common, kind: 'map', addr: parseInt(addr, 16), length: parseInt(length, 16), prot, file, inSystemCall });
+      this.events.push({
+        ...common,
+        kind: 'map',
+        addr: parseInt(addr, 16),
+        length: parseInt(length, 16),
+        prot,
+        file,
+        inSystemCall,
+      });
       return true;
     }
     const comm = COMM.exec(rest);
@@ -166,7 +183,15 @@ class Parser {
     }
     const task = TASK.exec(rest);
     if (task === null) return rest.startsWith('PERF_RECORD_');
-    if (task[1] === 'FORK') this.events.push({ ...common, kind: 'fork', childPid: Number(task[2]), childTid: Number(task[3]), pid: Number(task[4]), tid: Number(task[5]) });
+    if (task[1] === 'FORK')
+      this.events.push({
+        ...common,
+        kind: 'fork',
+        childPid: Number(task[2]),
+        childTid: Number(task[3]),
+        pid: Number(task[4]),
+        tid: Number(task[5]),
+      });
     return true;
   }
 }
@@ -182,14 +207,16 @@ export function parsePerfScript(text: string, name: string): Recording {
   }
   const parser = new Parser(name);
   let line = 0;
-  for (let from = 0; from < text.length; ) {
+  for (let from = 0; from < text.length;) {
     const to = text.indexOf('\n', from);
     line += 1;
     if (to > from) parser.line(text.slice(from, to), line);
     from = to + 1;
   }
   if (!parser.events.some((event) => event.kind === 'fault')) {
-    throw new UsageError(`${name} has no page fault in it: record them with \`perf record -d -e page-faults\`, ${EXAMPLE}.`);
+    throw new UsageError(
+      `${name} has no page fault in it: record them with \`perf record -d -e page-faults\`, ${EXAMPLE}.`,
+    );
   }
   return { name, lines: line, events: parser.events };
 }
@@ -202,7 +229,9 @@ export async function readPerfScript(path: string): Promise<Recording> {
   if (info.size > MAX_BYTES) throw tooLarge(path);
   let bytes = await readFile(path);
   if (bytes.subarray(0, 8).toString('latin1') === 'PERFILE2') {
-    throw new UsageError(`${path} is what \`perf record\` writes: run \`perf script -i ${path} --show-mmap-events --show-task-events > out.txt\` and give out.txt.`);
+    throw new UsageError(
+      `${path} is what \`perf record\` writes: run \`perf script -i ${path} --show-mmap-events --show-task-events > out.txt\` and give out.txt.`,
+    );
   }
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     try {

@@ -5,7 +5,17 @@
 // accesses that others made to its range before. All else races. Every such rule points back in recorded time, so
 // they can't wait for each other in a circle.
 import type { Op } from '../kernel/program.ts';
-import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../kernel/mm/flags.ts';
+import {
+  MADV_DONTNEED,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_GROWSDOWN,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from '../kernel/mm/flags.ts';
 import { AddressSpace, HUGE } from './address-space.ts';
 import type { CallEvent, FaultEvent, Recording } from './perf-script.ts';
 import { UsageError } from '../machine/usage-error.ts';
@@ -84,7 +94,8 @@ class Collector {
         return;
       }
       if (event.kind === 'map' && !event.inSystemCall) this.map(event.addr, event.length, event.prot, event.file);
-      else if (event.kind === 'fork' && event.childPid === this.pid) this.bornAfter.set(event.childTid, this.items.length - 1);
+      else if (event.kind === 'fork' && event.childPid === this.pid)
+        this.bornAfter.set(event.childTid, this.items.length - 1);
       else if (event.kind === 'call') this.call(event);
       else if (event.kind === 'fault') this.fault(event);
     });
@@ -98,7 +109,10 @@ class Collector {
       this.space.growStack(addr, addr + length);
       return;
     }
-    const rights = (prot.includes('r') ? PROT_READ : 0) | (prot.includes('w') ? PROT_WRITE : 0) | (prot.includes('x') ? PROT_EXEC : 0);
+    const rights =
+      (prot.includes('r') ? PROT_READ : 0) |
+      (prot.includes('w') ? PROT_WRITE : 0) |
+      (prot.includes('x') ? PROT_EXEC : 0);
     this.space.map(addr, addr + up(length), kind, file === '[stack]');
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | (file === '[stack]' ? MAP_GROWSDOWN : 0);
     this.setup.push({ op: 'mmap', addr, length: up(length), prot: rights, flags, file: kind !== 'anonymous' });
@@ -119,7 +133,8 @@ class Collector {
     else if (event.name === 'munmap') {
       this.space.unmap(a, a + up(b));
       this.change(event, { op: 'munmap', addr: a, length: b }, a, a + up(b));
-    } else if (event.name === 'mprotect') this.change(event, { op: 'mprotect', addr: a, length: b, prot: c }, a, a + up(b));
+    } else if (event.name === 'mprotect')
+      this.change(event, { op: 'mprotect', addr: a, length: b, prot: c }, a, a + up(b));
     else if (event.name === 'madvise') {
       this.space.advise(a, a + up(b), c);
       this.change(event, { op: 'madvise', addr: a, length: b, advice: c }, a, a + up(b));
@@ -155,7 +170,15 @@ class Collector {
       const addr = Math.floor(event.address / 4) * 4;
       this.values += 1;
       const op: Op = write === false ? { op: 'load', addr } : { op: 'store', addr, value: this.values };
-      this.items.push({ tid: event.tid, op, start: addr, end: addr + 4, change: false, fault: event, inferred: write === 'unknown' });
+      this.items.push({
+        tid: event.tid,
+        op,
+        start: addr,
+        end: addr + 4,
+        change: false,
+        fault: event,
+        inferred: write === 'unknown',
+      });
     }
   }
 }
@@ -173,8 +196,13 @@ function inferKernelAccesses(items: readonly Item[]): void {
   const wroteLater = new Map<number, boolean>();
   for (const item of [...items].reverse()) {
     if (item.change) {
-      const takesAway = item.op.op === 'munmap' || item.op.op === 'mmap' || (item.op.op === 'madvise' && item.op.advice === MADV_DONTNEED);
-      if (takesAway) for (const page of wroteLater.keys()) if (page * PAGE >= item.start && page * PAGE < item.end) wroteLater.delete(page);
+      const takesAway =
+        item.op.op === 'munmap' ||
+        item.op.op === 'mmap' ||
+        (item.op.op === 'madvise' && item.op.advice === MADV_DONTNEED);
+      if (takesAway)
+        for (const page of wroteLater.keys())
+          if (page * PAGE >= item.start && page * PAGE < item.end) wroteLater.delete(page);
       continue;
     }
     const page = pageOf(item.start);
@@ -185,7 +213,11 @@ function inferKernelAccesses(items: readonly Item[]): void {
 }
 
 /** For each item, per other CPU, the last item there that it must come after. */
-function dependencies(items: readonly Item[], cpuOf: (tid: number) => number, bornAfter: ReadonlyMap<number, number>): Map<number, number>[] {
+function dependencies(
+  items: readonly Item[],
+  cpuOf: (tid: number) => number,
+  bornAfter: ReadonlyMap<number, number>,
+): Map<number, number>[] {
   const needs = items.map(() => new Map<number, number>());
   const changes: number[] = [];
   const accesses = new Map<number, number[]>();
@@ -220,7 +252,12 @@ function dependencies(items: readonly Item[], cpuOf: (tid: number) => number, bo
 }
 
 /** Deals items to CPUs and puts in what they wait for and what they signal. */
-function deal(plan: ReplayPlan, items: readonly Item[], needs: readonly Map<number, number>[], cpuOf: (tid: number) => number): void {
+function deal(
+  plan: ReplayPlan,
+  items: readonly Item[],
+  needs: readonly Map<number, number>[],
+  cpuOf: (tid: number) => number,
+): void {
   const signalled = new Set(needs.flatMap((map) => [...map.values()]));
   const ordinal = new Map<number, number>();
   const progress = plan.programs.map(() => 0);
@@ -252,7 +289,9 @@ export function planReplay(recording: Recording, cpus: number): ReplayPlan {
   collector.collect();
   const { items } = collector;
   if (!items.some((item) => !item.change)) {
-    throw new UsageError(`${recording.name} has no fault on anonymous memory: record a program that allocates memory, for example \`perf record -d -e page-faults sort big.txt\`.`);
+    throw new UsageError(
+      `${recording.name} has no fault on anonymous memory: record a program that allocates memory, for example \`perf record -d -e page-faults sort big.txt\`.`,
+    );
   }
   inferKernelAccesses(items);
   const tids = [...new Set(items.map((item) => item.tid))];

@@ -49,14 +49,25 @@ const PAGE = 4096;
 /** Why an access on a page of several threads may differ: who comes first is up to the threads. */
 const REASON_RACE = 'threads race for the page';
 
-function differencesOf(plan: ReplayPlan, outcomes: readonly CpuOutcome[]): { matched: number; shared: number; sharedMatched: number; differences: Difference[] } {
+function differencesOf(
+  plan: ReplayPlan,
+  outcomes: readonly CpuOutcome[],
+): { matched: number; shared: number; sharedMatched: number; differences: Difference[] } {
   const result = { matched: 0, shared: 0, sharedMatched: 0, differences: [] as Difference[] };
   for (const outcome of outcomes) {
     (plan.items[outcome.cpu] ?? []).forEach((item: Item | undefined, i) => {
       if (item === undefined) return;
       if (item.change) {
         // Only calls that succeeded are in the plan: one that fails here is a difference, and nothing explains it.
-        if ((outcome.values[i] ?? 0) < 0) result.differences.push({ address: item.start, tid: item.tid, recorded: 0, taken: 0, signal: 0, reason: undefined });
+        if ((outcome.values[i] ?? 0) < 0)
+          result.differences.push({
+            address: item.start,
+            tid: item.tid,
+            recorded: 0,
+            taken: 0,
+            signal: 0,
+            reason: undefined,
+          });
         return;
       }
       const taken = outcome.faults[i] ?? 0;
@@ -97,7 +108,11 @@ export async function replay(
   const machine = new Machine({ maxVmas: 4096, ...config, cpus: plan.programs.length });
   if (plan.startBrk !== undefined) machine.setStartBrk(plan.startBrk);
   machine.runHere(plan.setup);
-  const timer = onProgress && setInterval(() => { onProgress(machine.event('pagefaults_user')); }, 1000);
+  const timer =
+    onProgress &&
+    setInterval(() => {
+      onProgress(machine.event('pagefaults_user'));
+    }, 1000);
   const outcome = await machine.run(plan.programs, { history: true });
   clearInterval(timer);
   const ended = outcome.died.length === 0 && outcome.cpus.every((cpu) => cpu.status === 'done');
@@ -106,7 +121,11 @@ export async function replay(
   const rssPeak = at.mms.reduce((sum, mm) => sum + (mm.rss[1] ?? 0), 0);
   const compared = differencesOf(plan, outcome.cpus);
   const locks = machine.lockStats();
-  const racesLost = machine.event('lost_race_anon') + machine.event('lost_race_wp') + machine.event('lost_race_pte_alloc') + machine.event('lost_race_anon_vma');
+  const racesLost =
+    machine.event('lost_race_anon') +
+    machine.event('lost_race_wp') +
+    machine.event('lost_race_pte_alloc') +
+    machine.event('lost_race_anon_vma');
   const verdict = judge(machine, outcome, { events: eventsOf(outcome.cpus), exit: ended });
   return {
     name: plan.name,

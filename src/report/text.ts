@@ -26,13 +26,22 @@ export function table(rows: readonly (readonly string[])[], indent = '  '): stri
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
   return rows.map((row) =>
-    (indent + row.map((cell, i) => (/^[\d.,%+-]/.test(cell) && i > 0 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join('  ')).trimEnd(),
+    (
+      indent +
+      row
+        .map((cell, i) =>
+          /^[\d.,%+-]/.test(cell) && i > 0 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+        )
+        .join('  ')
+    ).trimEnd(),
   );
 }
 
 /** 1234567 as 1,234,567. */
 export function grouped(value: number): string {
-  return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ',');
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 export const bold = (text: string): string => colors.bold(text);

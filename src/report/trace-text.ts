@@ -28,7 +28,11 @@ export function renderTrace(trace: Trace, short: boolean): string {
     '',
     ...trace.steps.flatMap((step) => stepLines(step, short)),
     '',
-    ...wrapText(`return ${trace.resultName}; pte ${trace.pte}; pagemap ${trace.pagemap}; RSS ${String(trace.rss)}`, '', '  '),
+    ...wrapText(
+      `return ${trace.resultName}; pte ${trace.pte}; pagemap ${trace.pagemap}; RSS ${String(trace.rss)}`,
+      '',
+      '  ',
+    ),
     ...wrapText(`pgd ${trace.upper.pgd}, pud ${trace.upper.pud}, pmd ${trace.upper.pmd}`, '', '  '),
   ];
   if (trace.entries.length > 1) lines.push(...wrapText(`pte built as ${trace.entries.join(' -> ')}`, '', '  '));

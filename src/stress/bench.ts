@@ -96,7 +96,8 @@ function simulation(cpus: number): () => Promise<number> {
   return async () => {
     const outcome = await machine.run(programs);
     const faults = outcome.cpus.reduce((sum, cpu) => sum + cpu.totalFaults, 0);
-    if (outcome.died.length > 0 || faults !== cpus * LOOPS * PAGES) throw new Error('bench: the loop did not run as it should');
+    if (outcome.died.length > 0 || faults !== cpus * LOOPS * PAGES)
+      throw new Error('bench: the loop did not run as it should');
     return faults / outcome.seconds;
   };
 }

@@ -64,7 +64,13 @@ const scenarios: Record<string, Scenario> = {
     judges: ['I13'],
   },
   uptodate_barrier: {
-    setup: [map(A, 64), touch(A + 4, 64, 0x5ec3e7), { op: 'munmap', addr: A, length: 64 * PAGE }, map(A, 4), store(A + PAGE, 1)],
+    setup: [
+      map(A, 64),
+      touch(A + 4, 64, 0x5ec3e7),
+      { op: 'munmap', addr: A, length: 64 * PAGE },
+      map(A, 4),
+      store(A + PAGE, 1),
+    ],
     programs: [[store(A, 1)], [load(A + 4)]],
     judges: ['I13'],
   },
@@ -132,7 +138,10 @@ function* schedules(): Generator<Chooser> {
     // Two or three preemptions at random.
     const point = (n: number): number => 1 + ((seed * 7919 * (n + 3)) % 400);
     const points = [point(0), point(1), point(2)].sort((a, b) => a - b);
-    yield preemptingChooser(seed % 2, points.map((at, i) => ({ at, to: (seed + i + 1) % 2 })));
+    yield preemptingChooser(
+      seed % 2,
+      points.map((at, i) => ({ at, to: (seed + i + 1) % 2 })),
+    );
     yield randomChooser(seed * 7919, 2 + (seed % 13));
   }
 }

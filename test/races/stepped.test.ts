@@ -13,7 +13,7 @@ const readBack: Op[] = Array.from({ length: ARENA_PAGES * 4 }, (_, i) => ({
 }));
 
 /** Runs per design; more for a long search. */
-const RUNS = Number(process.env['PAGERACE_RUNS'] ?? 150);
+const RUNS = Number(process.env.PAGERACE_RUNS ?? 150);
 
 for (const locking of ['split', 'mm', 'cmpxchg']) {
   it(`holds under random schedules, ${locking}`, { timeout: 600_000 }, () => {

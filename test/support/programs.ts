@@ -14,9 +14,7 @@ export const arenaMap: Op = { op: 'mmap', addr: ARENA, length: ARENA_PAGES * PAG
 const range = fc
   .tuple(fc.nat(ARENA_PAGES - 1), fc.integer({ min: 1, max: ARENA_PAGES }))
   .map(([first, pages]) => ({ addr: ARENA + first * PAGE, length: Math.min(pages, ARENA_PAGES - first) * PAGE }));
-const word = fc
-  .tuple(fc.nat(ARENA_PAGES - 1), fc.nat(3))
-  .map(([page, n]) => ARENA + page * PAGE + n * 4);
+const word = fc.tuple(fc.nat(ARENA_PAGES - 1), fc.nat(3)).map(([page, n]) => ARENA + page * PAGE + n * 4);
 
 /** One operation; `value` makes stores tell themselves apart. */
 export function anyOp(value: fc.Arbitrary<number>): fc.Arbitrary<Op> {
@@ -25,9 +23,20 @@ export function anyOp(value: fc.Arbitrary<number>): fc.Arbitrary<Op> {
     { weight: 5, arbitrary: word.map((addr): Op => ({ op: 'load', addr })) },
     { weight: 2, arbitrary: range.map((r): Op => ({ op: 'mmap', ...r, prot: RW, flags: FIXED })) },
     { weight: 1, arbitrary: range.map((r): Op => ({ op: 'munmap', ...r })) },
-    { weight: 2, arbitrary: fc.tuple(range, fc.constantFrom(0, 1, 3)).map(([r, prot]): Op => ({ op: 'mprotect', ...r, prot })) },
-    { weight: 2, arbitrary: fc.tuple(range, fc.constantFrom(4, 22, 23)).map(([r, advice]): Op => ({ op: 'madvise', ...r, advice })) },
-    { weight: 1, arbitrary: fc.nat(ARENA_PAGES - 1).map((n): Op => ({ op: 'retract_page_table', addr: ARENA + n * PAGE })) },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(range, fc.constantFrom(0, 1, 3)).map(([r, prot]): Op => ({ op: 'mprotect', ...r, prot })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(range, fc.constantFrom(4, 22, 23))
+        .map(([r, advice]): Op => ({ op: 'madvise', ...r, advice })),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.nat(ARENA_PAGES - 1).map((n): Op => ({ op: 'retract_page_table', addr: ARENA + n * PAGE })),
+    },
     { weight: 1, arbitrary: fc.nat(16).map((n): Op => ({ op: 'brk', addr: 0x555555560000 + n * PAGE })) },
   );
 }

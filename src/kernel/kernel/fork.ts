@@ -2,14 +2,7 @@
 import type { Cpu } from '../cpu.ts';
 import { cpumask_clear_cpu } from '../arch/x86/tlb.ts';
 import { TASK_SIZE } from '../arch/x86/pgtable.ts';
-import {
-  CACHE_MAPLE_NODE,
-  CACHE_MM,
-  NR_MM_COUNTERS,
-  header,
-  mm_struct,
-  vma as vm_area,
-} from '../layout.ts';
+import { CACHE_MAPLE_NODE, CACHE_MM, NR_MM_COUNTERS, header, mm_struct, vma as vm_area } from '../layout.ts';
 import { call_rcu_free } from '../locking/rcu.ts';
 import { init_rwsem } from '../locking/rwsem.ts';
 import { spin_lock_init } from '../locking/spinlock.ts';
@@ -18,7 +11,13 @@ import type { Steps, Word } from '../memory.ts';
 import { rss_counter } from '../mm/anon.ts';
 import { MMF_OOM_SKIP } from '../mm/flags.ts';
 import { all_vmas, mt_replace } from '../mm/maple.ts';
-import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write } from '../mm/mmap_lock.ts';
+import {
+  mmap_read_lock,
+  mmap_read_unlock,
+  mmap_write_lock,
+  mmap_write_unlock,
+  vma_start_write,
+} from '../mm/mmap_lock.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from '../mm/mmu_gather.ts';
 import { percpu_counter_sum } from '../mm/percpu_counter.ts';
 import { TABLE_PGD, table_alloc_one, table_free } from '../mm/pgalloc.ts';

@@ -5,15 +5,7 @@
 // callback runs when every CPU that is online has reported its number.
 import type { Cpu } from '../cpu.ts';
 import { cpu_area_of } from '../cpu.ts';
-import {
-  CPU_ONLINE,
-  LOCK_IPI,
-  RCU_CALLBACKS,
-  RCU_CALLBACK_WORDS,
-  cpu_area,
-  header,
-  rcu_callback,
-} from '../layout.ts';
+import { CPU_ONLINE, LOCK_IPI, RCU_CALLBACKS, RCU_CALLBACK_WORDS, cpu_area, header, rcu_callback } from '../layout.ts';
 import { READ_ONCE, atomic_fetch_add, control_read, local_read, local_write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { table_free } from '../mm/pgalloc.ts';

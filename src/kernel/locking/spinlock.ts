@@ -25,7 +25,6 @@ import { smp_cond_load, wake_waiters } from '../smp.ts';
 
 export const LOCK_QSPINLOCK = 0;
 export const LOCK_TICKET = 1;
-export const LOCK_TEST_AND_SET = 2;
 /** Names of the lock algorithms; a machine's `lock` is an index. */
 export const LOCK_ALGORITHMS: readonly { readonly name: string; readonly what: string }[] = [
   { name: 'qspinlock', what: 'pending bit, then an MCS queue; waiters spin, then halt (Linux with paravirt)' },
@@ -170,4 +169,3 @@ function* queue_and_wait(cpu: Cpu, lock: Word, lock_class: number): Steps<void> 
   yield* smp_store_release(cpu, next + mcs_node.locked, 1);
   wake_waiters(cpu, next + mcs_node.locked);
 }
-

@@ -30,7 +30,6 @@ export const VM_FAULT_OOM = 0x1;
 export const VM_FAULT_SIGBUS = 0x2;
 export const VM_FAULT_MAJOR = 0x4;
 export const VM_FAULT_SIGSEGV = 0x40;
-export const VM_FAULT_NOPAGE = 0x100;
 export const VM_FAULT_RETRY = 0x400;
 export const VM_FAULT_COMPLETED = 0x4000;
 export const VM_FAULT_ERROR: number = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV | 0x10 | 0x20 | 0x800;
@@ -69,7 +68,6 @@ export const MADV_DODUMP = 17;
 export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 
-export const EPERM = 1;
 export const ENOMEM = 12;
 export const EFAULT = 14;
 export const EEXIST = 17;
@@ -83,7 +81,6 @@ export const SIGSEGV = 11;
 export const LOCKING_SPLIT = 0;
 export const LOCKING_MM = 1;
 export const LOCKING_CMPXCHG = 2;
-export const LOCKING_NONE = 3;
 export const LOCKING_DESIGNS: readonly { readonly name: string; readonly what: string }[] = [
   { name: 'split', what: 'one lock per page-table page, in its struct page (Linux with NR_CPUS >= 4)' },
   { name: 'mm', what: 'one page_table_lock per mm_struct (Linux with fewer CPUs)' },

@@ -15,7 +15,15 @@ import { LOCKING_MM } from './flags.ts';
 import { all_vmas, mt_walk } from './maple.ts';
 import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write } from './mmap_lock.ts';
 import { mm_add_pgtables, pgd_offset } from './pgalloc.ts';
-import { pmd_lock, pte_lockptr, ptl_lock, ptl_unlock, table_of, table_unlock } from './pgtable-generic.ts';
+import {
+  pmd_lock,
+  pte_lockptr,
+  ptl_lock,
+  ptl_unlock,
+  table_of,
+  table_unlock,
+  pte_offset_map_lock,
+} from './pgtable-generic.ts';
 
 /** Word of the pmd entry of `address`, 0 if there is no pmd table. */
 function* find_pmd(cpu: Cpu, mm: Word, address: number): Steps<Word> {
@@ -25,6 +33,12 @@ function* find_pmd(cpu: Cpu, mm: Word, address: number): Steps<Word> {
   const pudval = yield* read_64(cpu, puds + (pud_index(address) << 1));
   const pmds = pmd_none(pudval) ? 0 : table_of(cpu, pudval);
   return pmds === 0 ? 0 : pmds + (pmd_index(address) << 1);
+}
+
+/** Takes the page-table lock of an address, without a way to give it back. False if there is no table. */
+export function* lock_pte_table(cpu: Cpu, mm: Word, address: number): Steps<boolean> {
+  const pmd = yield* find_pmd(cpu, mm, address);
+  return pmd !== 0 && (yield* pte_offset_map_lock(cpu, mm, pmd, address, cpu.vmf)) !== 0;
 }
 
 function* table_is_empty(cpu: Cpu, table: Word): Steps<boolean> {

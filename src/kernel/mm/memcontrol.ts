@@ -5,7 +5,17 @@
 import type { Cpu } from '../cpu.ts';
 import { cpu_area_of } from '../cpu.ts';
 import { CACHE_MEM_CGROUP, CPU_ONLINE, PAGE_COUNTER_MAX, cpu_area, header, mem_cgroup, page } from '../layout.ts';
-import { READ_ONCE, atomic_add, atomic_fetch_add, control_read, control_write, local_read, local_write, read, write } from '../memory.ts';
+import {
+  READ_ONCE,
+  atomic_add,
+  atomic_fetch_add,
+  control_read,
+  control_write,
+  local_read,
+  local_write,
+  read,
+  write,
+} from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { raise_interrupt } from '../smp.ts';
 import { ENOMEM } from './flags.ts';
@@ -81,7 +91,7 @@ function* refill_stock(cpu: Cpu, memcg: Word, pages: number): Steps<void> {
 function* try_charge(cpu: Cpu, memcg: Word, pages: number): Steps<number> {
   let drained = false;
   let batch = Math.max(MEMCG_CHARGE_BATCH, pages);
-  for (let retries = MAX_RECLAIM_RETRIES; retries > 0; ) {
+  for (let retries = MAX_RECLAIM_RETRIES; retries > 0;) {
     if (consume_stock(cpu, memcg, pages)) return 0;
     const over = yield* page_counter_try_charge(cpu, memcg, batch);
     if (over === 0) {

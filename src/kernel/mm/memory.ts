@@ -15,15 +15,7 @@ import {
   pte_young,
   pte_dirty,
 } from '../arch/x86/pgtable.ts';
-import {
-  FAULT_SKIPPED,
-  MAJ_FLT,
-  MIN_FLT,
-  PGFAULT,
-  VM_OPS_NONE,
-  mm_struct,
-  vma as vm_area,
-} from '../layout.ts';
+import { FAULT_SKIPPED, MAJ_FLT, MIN_FLT, PGFAULT, VM_OPS_NONE, mm_struct, vma as vm_area } from '../layout.ts';
 import { READ_ONCE_64, read, read_64 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { do_anonymous_page } from './anon.ts';

@@ -125,7 +125,11 @@ export function* page_alloc_init(cpu: Cpu): Steps<void> {
     const zone = zone_word(cpu, number);
     const first = Math.max(1, starts[number]!);
     yield* free_range(cpu, zone, first, starts[number]! + spans[number]!);
-    local_write(cpu, zone + zone_struct.nr_free_pages, starts[number]! + spans[number]! - (spans[number]! > 0 ? first : starts[number]!));
+    local_write(
+      cpu,
+      zone + zone_struct.nr_free_pages,
+      starts[number]! + spans[number]! - (spans[number]! > 0 ? first : starts[number]!),
+    );
   }
   for (let list = 0; list < NR_LRU_LISTS; list++) {
     yield* INIT_LIST_HEAD(cpu, cpu.layout.lruvec + lruvec.lists + list * LIST_HEAD_WORDS);

@@ -200,7 +200,8 @@ export function* do_vmi_align_munmap(cpu: Cpu, mm: Word, start: number, end: num
   }
   let pages = 0;
   for (const vma of inside) {
-    pages += ((yield* read_long(cpu, vma + vm_area.vm_end)) - (yield* read_long(cpu, vma + vm_area.vm_start))) / PAGE_SIZE;
+    pages +=
+      ((yield* read_long(cpu, vma + vm_area.vm_end)) - (yield* read_long(cpu, vma + vm_area.vm_start))) / PAGE_SIZE;
   }
   yield* write(cpu, mm + mm_struct.total_vm, (yield* read(cpu, mm + mm_struct.total_vm)) - pages);
   if (unlock) yield* mmap_write_downgrade(cpu, mm);
@@ -222,13 +223,7 @@ export function* split_at(cpu: Cpu, mm: Word, start: number, end: number): Steps
 }
 
 /** unmap_region: pages, then tables, then the flush, then the VMAs. They are detached: nobody can find them any more. */
-export function* unmap_region(
-  cpu: Cpu,
-  mm: Word,
-  vmas: readonly Word[],
-  floor: number,
-  ceiling: number,
-): Steps<void> {
+export function* unmap_region(cpu: Cpu, mm: Word, vmas: readonly Word[], floor: number, ceiling: number): Steps<void> {
   yield* lru_add_drain(cpu);
   tlb_gather_mmu(cpu, mm);
   for (const vma of vmas) {

@@ -16,14 +16,7 @@ import {
   vma as vm_area,
 } from '../layout.ts';
 import { rcu_read_lock, rcu_read_unlock } from '../locking/rcu.ts';
-import {
-  down_read,
-  down_read_trylock,
-  down_write,
-  downgrade_write,
-  up_read,
-  up_write,
-} from '../locking/rwsem.ts';
+import { down_read, down_read_trylock, down_write, downgrade_write, up_read, up_write } from '../locking/rwsem.ts';
 import { READ_ONCE, WRITE_ONCE, read, read_long, smp_load_acquire, smp_store_release } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { mt_walk } from './maple.ts';

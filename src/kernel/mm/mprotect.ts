@@ -20,7 +20,16 @@ import {
 import { PG_anon_exclusive, mm_struct, page, vma as vm_area } from '../layout.ts';
 import { READ_ONCE, READ_ONCE_64, WRITE_ONCE_64, read, read_64, read_long, xchg_64 } from '../memory.ts';
 import type { Entry, Steps, Word } from '../memory.ts';
-import { EINVAL, ENOMEM, PAGE_MAPPING_ANON, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_NORESERVE, VM_SHARED, VM_WRITE } from './flags.ts';
+import {
+  EINVAL,
+  ENOMEM,
+  PAGE_MAPPING_ANON,
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_NORESERVE,
+  VM_SHARED,
+  VM_WRITE,
+} from './flags.ts';
 import { all_vmas } from './maple.ts';
 import { calc_vm_prot_bits, split_at } from './mmap.ts';
 import { mmap_write_lock, mmap_write_unlock, vma_start_write } from './mmap_lock.ts';

@@ -51,7 +51,6 @@ import { PAGE_MAPPING_ANON } from './flags.ts';
 import { drain_pages, pcp_add_pages, pcp_of, pcp_trylock, pcp_unlock, rmqueue_pcplist } from './pcp.ts';
 
 const __GFP_ZERO = 0x100;
-export const GFP_KERNEL = 0xcc0;
 export const GFP_HIGHUSER_MOVABLE = 0x100cca;
 export const GFP_HIGHUSER_MOVABLE_ZERO: number = GFP_HIGHUSER_MOVABLE | __GFP_ZERO;
 export const GFP_PGTABLE_USER = 0x400dc0;

@@ -6,19 +6,20 @@
 import type { Cpu } from '../cpu.ts';
 import { cpu_area_of } from '../cpu.ts';
 import { D_PCP_LOCK, defended } from '../defences.ts';
-import {
-  LOCK_PCP,
-  MAX_NR_ZONES,
-  PER_CPU_PAGES_WORDS,
-  page,
-  per_cpu_pages,
-  zone as zone_struct,
-} from '../layout.ts';
+import { LOCK_PCP, MAX_NR_ZONES, PER_CPU_PAGES_WORDS, page, per_cpu_pages, zone as zone_struct } from '../layout.ts';
 import { list_add, list_add_tail, list_del, list_first, list_last } from '../list.ts';
 import { spin_lock, spin_trylock, spin_unlock } from '../locking/spinlock.ts';
 import { local_read, read, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
-import { __free_one_page, __rmqueue_smallest, is_page, lock_zone, mod_nr_free_pages, unlock_zone, zone_word } from './buddy.ts';
+import {
+  __free_one_page,
+  __rmqueue_smallest,
+  is_page,
+  lock_zone,
+  mod_nr_free_pages,
+  unlock_zone,
+  zone_word,
+} from './buddy.ts';
 
 /** CONFIG_PCP_BATCH_SCALE_MAX: a batch grows at most 2^5-fold. */
 const PCP_BATCH_SCALE_MAX = 5;

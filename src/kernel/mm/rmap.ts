@@ -15,7 +15,6 @@ import {
   NR_ANON_MAPPED,
   PG_anon_exclusive,
   PG_swapbacked,
-  VM_OPS_NONE,
   anon_vma as anon_vma_struct,
   anon_vma_chain as avc_struct,
   mm_struct,
@@ -25,15 +24,7 @@ import {
 import { INIT_LIST_HEAD, list_add, list_del, list_empty, list_first } from '../list.ts';
 import { down_write, init_rwsem, up_write } from '../locking/rwsem.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import {
-  READ_ONCE,
-  WRITE_ONCE,
-  atomic_fetch_add,
-  read,
-  read_long,
-  write,
-  write_long,
-} from '../memory.ts';
+import { READ_ONCE, WRITE_ONCE, atomic_fetch_add, read, read_long, write, write_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { ENOMEM, PAGE_MAPPING_ANON, VM_ACCESS_FLAGS, VM_SOFTDIRTY } from './flags.ts';
 import { mt_walk } from './maple.ts';
@@ -225,9 +216,4 @@ export function* folio_remove_rmap_pte(cpu: Cpu, folio: Word): Steps<number> {
   const left = yield* atomic_fetch_add(cpu, folio + page._mapcount, -1);
   if (left === 0) count_vm_events(cpu, NR_ANON_MAPPED, -1);
   return left;
-}
-
-/** vma_is_anonymous. */
-export function* vma_is_anonymous(cpu: Cpu, vma: Word): Steps<boolean> {
-  return (yield* read(cpu, vma + vm_area.vm_ops)) === VM_OPS_NONE;
 }

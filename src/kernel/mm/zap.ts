@@ -177,13 +177,7 @@ export function* free_pgd_range(
  * free_pgtables: for VMAs (in address order) that are detached and zapped: leaves their anon_vmas, then frees tables
  * down to what the neighbours need. `floor` is the end of the VMA below, `ceiling` the start of the one above.
  */
-export function* free_pgtables(
-  cpu: Cpu,
-  mm: Word,
-  vmas: readonly Word[],
-  floor: number,
-  ceiling: number,
-): Steps<void> {
+export function* free_pgtables(cpu: Cpu, mm: Word, vmas: readonly Word[], floor: number, ceiling: number): Steps<void> {
   for (const [i, vma] of vmas.entries()) {
     yield* unlink_anon_vmas(cpu, vma);
     const next = vmas[i + 1];

@@ -131,10 +131,6 @@ export function pte_special(pte: Entry): boolean {
   return (pte.lo & _PAGE_SPECIAL) !== 0;
 }
 
-export function pte_soft_dirty(pte: Entry): boolean {
-  return (pte.lo & _PAGE_SOFT_DIRTY) !== 0;
-}
-
 export function pte_mkspecial(pte: Entry): Entry {
   return { lo: pte.lo | _PAGE_SPECIAL, hi: pte.hi };
 }
@@ -168,11 +164,6 @@ export function pte_mkdirty(cpu: Cpu, pte: Entry): Entry {
 /** pte_mkwrite. */
 export function pte_mkwrite(pte: Entry): Entry {
   return pte_clear_saveddirty({ lo: pte.lo | _PAGE_RW, hi: pte.hi });
-}
-
-/** pte_wrprotect. */
-export function pte_wrprotect(pte: Entry): Entry {
-  return pte_mksaveddirty({ lo: pte.lo & ~_PAGE_RW, hi: pte.hi });
 }
 
 /** pte_modify: new protection, same frame and the same accessed and dirty state. */

@@ -1,0 +1,61 @@
+// Lint: strict, type-checked, and the rules that keep the kernel what it is.
+import tseslint from 'typescript-eslint';
+
+const kernelNames = {
+  selector: 'default',
+  format: null,
+  custom: {
+    regex: '^(_{0,2}[a-z][a-z0-9_]*|_{0,2}[A-Za-z][A-Za-z0-9]*|_{0,2}[A-Z][A-Za-z0-9_]*|PG_[a-z_]+)$',
+    match: true,
+  },
+};
+
+export default tseslint.config(
+  { ignores: ['dist/**', 'coverage/**', 'node_modules/**', '.build/**', '*.js'] },
+  ...tseslint.configs.strictTypeChecked,
+  ...tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: { parserOptions: { project: ['./tsconfig.test.json'], tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      'require-yield': 'off',
+      'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+      'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
+      '@typescript-eslint/naming-convention': [
+        'error',
+        {
+          selector: ['function', 'variable', 'parameter', 'method', 'classProperty'],
+          format: ['camelCase', 'PascalCase', 'UPPER_CASE'],
+          leadingUnderscore: 'allow',
+        },
+        { selector: 'variable', modifiers: ['destructured'], format: null },
+        { selector: 'import', format: null },
+        { selector: 'typeLike', format: ['PascalCase'], leadingUnderscore: 'allow' },
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: false }],
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/prefer-for-of': 'off',
+    },
+  },
+  {
+    // snake_case means: Linux has this name.
+    files: ['src/kernel/**/*.ts'],
+    rules: {
+      '@typescript-eslint/naming-convention': ['error', kernelNames],
+      'no-restricted-globals': [
+        'error',
+        { name: 'Atomics', message: 'Only src/kernel/memory.ts names Atomics.' },
+        'Date',
+      ],
+      'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
+    },
+  },
+  { files: ['src/kernel/memory.ts'], rules: { 'no-restricted-globals': 'off' } },
+  {
+    files: ['src/!(kernel)/**/*.ts', 'workers/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', { selector: 'YieldExpression', message: 'Only src/kernel yields.' }] },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: { 'max-lines-per-function': 'off', 'max-lines': 'off' },
+  },
+);

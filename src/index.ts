@@ -1,0 +1,25 @@
+// pagerace, the library: boot a machine, race programs on it, judge it, look at it.
+export { boot, Machine } from './machine/boot.ts';
+export type { LiveCpu, RunOptions } from './machine/boot.ts';
+export { DEFAULT_CONFIG, FAIL_SITES } from './machine/config.ts';
+export type { FailAlloc, MachineConfig } from './machine/config.ts';
+export type { CpuOutcome, GangControl, GangOutcome } from './machine/gang.ts';
+export { closeGangs } from './machine/gang.ts';
+export { pagemapEntry, walkAddress } from './machine/proc.ts';
+export { snapshot } from './machine/snapshot.ts';
+export type { Snapshot } from './machine/snapshot.ts';
+export { preemptingChooser, randomChooser } from './machine/stepped.ts';
+export type { Chooser, Preemption, SteppedOutcome } from './machine/stepped.ts';
+export { traceFault } from './machine/trace.ts';
+export type { Trace, TraceOptions, TraceStep } from './machine/trace.ts';
+export { UsageError } from './machine/usage-error.ts';
+export type { Op } from './kernel/program.ts';
+export { DEFENCES } from './kernel/defences.ts';
+export { JUDGES, judgeEmpty, judgeSnapshot } from './check/invariants.ts';
+export type { Finding } from './check/finding.ts';
+export { decodeHistory, judgeUserMemory } from './check/user-memory.ts';
+export { eventsOf, judge, renderVerdict } from './check/verdict.ts';
+export type { Verdict, VerdictKind } from './check/verdict.ts';
+export { readPerfScript, parsePerfScript } from './recording/perf-script.ts';
+export { planReplay } from './recording/plan.ts';
+export { replay } from './recording/replay.ts';
