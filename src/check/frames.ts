@@ -1,5 +1,5 @@
 // Judges of frames: what struct page says of itself against who maps it, who lists it and who waits for it.
-import { PAGE_TYPE_RESERVED, PAGE_TYPE_TABLE, PG_lru } from '../kernel/layout.ts';
+import { PAGE_TYPE_BUDDY, PAGE_TYPE_RESERVED, PAGE_TYPE_TABLE, PG_lru } from '../kernel/layout.ts';
 import { FREE_BUDDY, FREE_NOT } from '../machine/snapshot.ts';
 import type { Snapshot } from '../machine/snapshot.ts';
 import { Disagreements, counted, finding, pfnText } from './finding.ts';
@@ -71,8 +71,9 @@ export function refcounts(s: Snapshot): Finding[] {
         wrong.add(`pfn ${pfn(s, f)}: ${counts(s, f)}, in batches ${String(s.batched[f])}`);
     } else if (s.free[f] !== FREE_NOT && s.refcount[f] !== 0) {
       wrong.add(`pfn ${pfn(s, f)} is free with refcount ${String(s.refcount[f])}`);
-    } else if (s.allocated[f]! > 0 && s.refcount[f] !== 1) {
-      wrong.add(`pfn ${pfn(s, f)}: a page table with refcount ${String(s.refcount[f])}`);
+    } else if ((s.allocated[f]! > 0 || s.pageType[f] === PAGE_TYPE_RESERVED) && s.refcount[f] !== 1) {
+      const what = s.pageType[f] === PAGE_TYPE_TABLE ? 'a page table' : 'the zero page';
+      wrong.add(`pfn ${pfn(s, f)}: ${what} with refcount ${String(s.refcount[f])}`);
     }
   }
   return [
@@ -103,6 +104,10 @@ export function frameAccounting(s: Snapshot): Finding[] {
 function freeCounts(s: Snapshot): string[] {
   const wrong: string[] = [];
   const buddy = new Map<number, number>();
+  let heads = 0;
+  for (const type of s.pageType) if (type === PAGE_TYPE_BUDDY) heads += 1;
+  const blocks = s.zones.reduce((sum, zone) => sum + zone.listed.reduce((a, b) => a + b, 0), 0);
+  if (heads !== blocks) wrong.push(`${counted(heads, 'page')} are PageBuddy, blocks listed ${String(blocks)}`);
   for (let f = 0; f < s.frames; f++) {
     if (s.free[f] !== FREE_BUDDY) continue;
     const zone = s.zones.find((z) => f >= z.firstFrame && f < z.firstFrame + z.spanned);

@@ -114,7 +114,7 @@ export function exclusive(s: Snapshot): Finding[] {
     const count = s.mappedBy[mapping.frame]!;
     return count > 1 ? `mapped by ${String(count)} PTEs` : undefined;
   });
-  const dirt = s.zeroPageDirt > 0 ? [`${counted(s.zeroPageDirt, 'word')} of the zero page are not zero`] : [];
+  const dirt = s.zeroPageDirt > 0 ? [`the zero page: ${counted(s.zeroPageDirt, 'word')} not zero`] : [];
   return [
     ...shared.finding(
       'I9',

@@ -1,162 +1,162 @@
 // The user-memory judge (I13): every load's value must be explained by an order of the stores.
 //
 // Each word of user memory is a register that starts as 0. A history says when each load and store began and ended; an
-// order that respects those times and gives every load the value it saw must exist (linearizability, per location).
-// A discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs; until it
-// returns, other CPUs may still use the old page through their TLBs, so loads meanwhile may see either, and a store
-// meanwhile may be lost.
-import { EVENT_DISCARD, EVENT_DOUBLES, EVENT_STORE } from '../kernel/program.ts';
-import { addressText, finding } from './finding.ts';
+// order that respects those times and gives every load the value it saw must exist (linearizability, per word). A
+// discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs.
+import { addressText, finding, wordText } from './finding.ts';
 import type { Finding } from './finding.ts';
+import type { MemoryEvent } from './history.ts';
+import { SEARCH_BUDGET, linearize } from './linearize.ts';
+import { checkDistinct, hasDistinctStores } from './register.ts';
+import type { Contradiction } from './register.ts';
 
-/** One load, store or discard of one CPU; times are tickets of the machine's clock. */
-export interface MemoryEvent {
-  cpu: number;
-  kind: 'load' | 'store' | 'discard';
-  /** Word address; first byte for a discard. */
-  addr: number;
-  /** Bytes, for a discard. */
-  length: number;
-  /** Value stored or loaded. */
-  value: number;
-  invoked: number;
-  returned: number;
-}
+export { decodeHistory, encodeHistory } from './history.ts';
+export type { MemoryEvent } from './history.ts';
 
-/** Decodes one CPU's history; accesses that ended in a signal did not happen. */
-export function decodeHistory(cpu: number, history: Float64Array): MemoryEvent[] {
-  const events: MemoryEvent[] = [];
-  for (let at = 0; at + EVENT_DOUBLES <= history.length; at += EVENT_DOUBLES) {
-    const [kind = 0, addr = 0, value = 0, invoked = 0, returned = 0, signal = 0] = history.subarray(
-      at,
-      at + EVENT_DOUBLES,
-    );
-    if (signal !== 0) continue;
-    const name = kind === EVENT_DISCARD ? 'discard' : kind === EVENT_STORE ? 'store' : 'load';
-    const length = name === 'discard' ? value : 4;
-    events.push({ cpu, kind: name, addr, length, value: name === 'discard' ? 0 : value, invoked, returned });
-  }
-  return events;
-}
-
-/** Operations that may overlap in one location's search: more is not decided. */
-const MAX_OVERLAPPING = 24;
-
-/** One operation on one location. */
-interface Operation extends MemoryEvent {
-  /** Races a discard: a store may be lost, a load may see anything that was ever stored. */
-  loose: boolean;
-}
-
-/** What checking one location came to. */
-type LocationVerdict = { ok: true } | { ok: false; at: Operation } | { ok: undefined };
-
-/**
- * The values that a run of overlapping operations can leave, from one that it can start with. Searches all orders
- * (Wing and Gong), remembering sets of operations already placed with the value they left (Lowe).
- */
-function possibleEnds(operations: readonly Operation[], start: number, ends: Set<number>): void {
-  const all = operations.length === 32 ? -1 : (1 << operations.length) - 1;
-  const seen = new Set<string>();
-  const search = (placed: number, value: number): void => {
-    const key = `${String(placed)}:${String(value)}`;
-    if (seen.has(key)) return;
-    seen.add(key);
-    if (placed === all) {
-      ends.add(value);
-      return;
-    }
-    let firstReturn = Infinity;
-    operations.forEach((op, i) => {
-      if ((placed & (1 << i)) === 0) firstReturn = Math.min(firstReturn, op.returned);
-    });
-    operations.forEach((op, i) => {
-      if ((placed & (1 << i)) !== 0 || op.invoked > firstReturn) return;
-      const next = placed | (1 << i);
-      if (op.kind === 'discard') search(next, 0);
-      else if (op.kind === 'store') {
-        search(next, op.value);
-        if (op.loose) search(next, value);
-      } else if (op.loose || op.value === value) search(next, value);
-    });
-  };
-  search(0, start);
-}
-
-/** Checks one location's operations, in order of their beginnings. */
-function checkLocation(operations: readonly Operation[]): LocationVerdict {
-  let values = new Set<number>([0]);
-  for (let from = 0; from < operations.length;) {
-    let to = from + 1;
-    let busyUntil = operations[from]?.returned ?? 0;
-    while (to < operations.length && (operations[to]?.invoked ?? Infinity) < busyUntil) {
-      busyUntil = Math.max(busyUntil, operations[to]?.returned ?? 0);
-      to += 1;
-    }
-    const run = operations.slice(from, to);
-    if (run.length > MAX_OVERLAPPING) return { ok: undefined };
-    const ends = new Set<number>();
-    for (const value of values) possibleEnds(run, value, ends);
-    if (ends.size === 0) return { ok: false, at: run.find((op) => op.kind === 'load') ?? run[0] ?? never() };
-    values = ends;
-    from = to;
-  }
-  return { ok: true };
-}
-
-function never(): never {
-  throw new Error('checkLocation: a run without operations');
-}
-
-/** Loads and stores by address, with the discards that touch it, in order of their beginnings. */
-function byLocation(events: readonly MemoryEvent[]): Map<number, Operation[]> {
-  const locations = new Map<number, Operation[]>();
-  const discards = events.filter((event) => event.kind === 'discard');
-  for (const event of events) {
-    if (event.kind === 'discard') continue;
-    let operations = locations.get(event.addr);
-    if (operations === undefined) {
-      const touching = discards.filter((d) => d.addr <= event.addr && event.addr < d.addr + d.length);
-      operations = touching.map((d) => ({ ...d, loose: false }));
-      locations.set(event.addr, operations);
-    }
-    const loose = operations.some(
-      (d) => d.kind === 'discard' && d.invoked < event.returned && event.invoked < d.returned,
-    );
-    operations.push({ ...event, loose });
-  }
-  for (const operations of locations.values()) operations.sort((a, b) => a.invoked - b.invoked);
-  return locations;
-}
-
-function describe(operations: readonly Operation[], at: Operation): string {
-  const before = operations.filter((op) => op.kind === 'store' && op.invoked < at.returned);
-  const store = before[before.length - 1];
-  const load = `load by CPU ${String(at.cpu)} returned 0x${(at.value >>> 0).toString(16)}`;
-  if (store === undefined) return `${addressText(at.addr)}: nobody had stored to it, yet a ${load}`;
-  return `lost store: CPU ${String(store.cpu)} stored 0x${(store.value >>> 0).toString(16)} to ${addressText(at.addr)}, yet a later ${load}`;
-}
-
-/** What the judge found: lost stores, and how many locations it could not decide. */
+/** What the judge found: lost stores, and how many words it could not decide. */
 export interface UserMemoryVerdict {
   findings: Finding[];
+  /** Words of user memory that were looked at. */
   locations: number;
   undecided: number;
 }
+
+/** States that the searches of one history may visit together: a few seconds. */
+const TOTAL_BUDGET = 1_000_000;
+
+/** What is left of TOTAL_BUDGET. */
+interface Budget {
+  left: number;
+}
+
+type WordVerdict = { kind: 'held' } | { kind: 'violated'; why: Contradiction } | { kind: 'not decided' };
 
 /** Judges the histories of all CPUs together. */
 export function judgeUserMemory(events: readonly MemoryEvent[]): UserMemoryVerdict {
   const wrong: string[] = [];
   let undecided = 0;
-  const locations = byLocation(events);
-  for (const operations of locations.values()) {
-    const verdict = checkLocation(operations);
-    if (verdict.ok === undefined) undecided += 1;
-    else if (!verdict.ok) wrong.push(describe(operations, verdict.at));
+  const budget = { left: TOTAL_BUDGET };
+  const words = byWord(events);
+  for (const operations of words.values()) {
+    const verdict = judgeWord(operations, budget);
+    if (verdict.kind === 'not decided') undecided += 1;
+    else if (verdict.kind === 'violated') wrong.push(sentence(verdict.why, operations, events));
   }
-  const message = (n: number): string =>
-    n === 1
-      ? '1 word of user memory holds what no order of its stores explains'
-      : `${String(n)} words of user memory hold what no order of their stores explains`;
-  return { findings: finding('I13', message, wrong), locations: locations.size, undecided };
+  const [only = ''] = wrong;
+  const findings =
+    wrong.length === 1
+      ? [{ judge: 'I13', message: only, details: [] }]
+      : finding('I13', (n) => `${String(n)} words of user memory hold what no order of their stores explains`, wrong);
+  return { findings, locations: words.size, undecided };
+}
+
+/** Loads and stores of each word with the discards that cover it, in order of their beginnings. */
+function byWord(events: readonly MemoryEvent[]): Map<number, MemoryEvent[]> {
+  const words = new Map<number, MemoryEvent[]>();
+  const discards: MemoryEvent[] = [];
+  for (const event of events) {
+    if (event.kind === 'discard') {
+      discards.push(event);
+      continue;
+    }
+    const operations = words.get(event.addr);
+    if (operations === undefined) words.set(event.addr, [event]);
+    else operations.push(event);
+  }
+  if (discards.length > 0) addDiscards(words, discards);
+  for (const operations of words.values()) operations.sort((a, b) => a.invoked - b.invoked);
+  return words;
+}
+
+function addDiscards(words: Map<number, MemoryEvent[]>, discards: readonly MemoryEvent[]): void {
+  const addresses = Float64Array.from(words.keys()).sort();
+  for (const discard of discards) {
+    let low = 0;
+    let high = addresses.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (addresses[middle]! < discard.addr) low = middle + 1;
+      else high = middle;
+    }
+    for (; low < addresses.length && addresses[low]! < discard.addr + discard.length; low++) {
+      words.get(addresses[low]!)?.push(discard);
+    }
+  }
+}
+
+/** Judges one word's operations, which are in order of their beginnings. */
+function judgeWord(operations: readonly MemoryEvent[], budget: Budget): WordVerdict {
+  for (const part of partsOf(operations)) {
+    const verdict = judgePart(part, budget);
+    if (verdict.kind !== 'held') return verdict;
+  }
+  return { kind: 'held' };
+}
+
+/** Parts that each start with the word being 0: after discards while which nothing else ran. */
+function partsOf(operations: readonly MemoryEvent[]): (readonly MemoryEvent[])[] {
+  if (!operations.some((operation) => operation.kind === 'discard')) return [operations];
+  const parts: MemoryEvent[][] = [];
+  let part: MemoryEvent[] = [];
+  for (let from = 0; from < operations.length;) {
+    let to = from;
+    let busyUntil = -Infinity;
+    let zeroed = true;
+    // A run: operations that overlap, and nothing that is concurrent with them outside it.
+    while (to < operations.length && (to === from || operations[to]!.invoked <= busyUntil)) {
+      const { kind, failed, returned } = operations[to]!;
+      zeroed &&= kind === 'discard' && failed !== true;
+      busyUntil = Math.max(busyUntil, returned);
+      to += 1;
+    }
+    if (zeroed) {
+      if (part.length > 0) parts.push(part);
+      part = [];
+    } else for (let i = from; i < to; i++) part.push(operations[i]!);
+    from = to;
+  }
+  if (part.length > 0) parts.push(part);
+  return parts;
+}
+
+/** A part without discards and with distinct values is decided directly, any other by search. */
+function judgePart(part: readonly MemoryEvent[], budget: Budget): WordVerdict {
+  if (!part.some((operation) => operation.kind === 'discard') && hasDistinctStores(part)) {
+    const why = checkDistinct(part);
+    return why === undefined ? { kind: 'held' } : { kind: 'violated', why };
+  }
+  const result = linearize(part, Math.min(SEARCH_BUDGET, budget.left));
+  budget.left -= result.visited;
+  return result.kind === 'violated' ? { kind: 'violated', why: { load: result.load, lost: undefined } } : result;
+}
+
+/** What a user would say: which store was lost, or what came from nowhere. */
+function sentence(why: Contradiction, operations: readonly MemoryEvent[], events: readonly MemoryEvent[]): string {
+  const { load } = why;
+  const place = addressText(load.addr);
+  const value = wordText(load.value);
+  const explainsIt = (event: MemoryEvent): boolean =>
+    event.kind === 'store' && event.value === load.value && event.invoked <= load.returned;
+  if (load.value !== 0 && !operations.some(explainsIt)) {
+    const elsewhere = events.find(explainsIt);
+    const from =
+      elsewhere === undefined ? '' : ` (CPU ${String(elsewhere.cpu)} stored it at ${addressText(elsewhere.addr)})`;
+    return `load by CPU ${String(load.cpu)} at ${place} returned ${value}, which nobody had stored there${from}`;
+  }
+  const lost = why.lost ?? lastBefore(operations, load);
+  if (lost === undefined)
+    return `load by CPU ${String(load.cpu)} at ${place} returned ${value}; no order of the stores explains it`;
+  const later = `later load by CPU ${String(load.cpu)} returned ${value}; no order of the stores explains it`;
+  if (lost.kind === 'discard') return `stale load: CPU ${String(lost.cpu)} discarded ${place}, ${later}`;
+  return `lost store: CPU ${String(lost.cpu)} stored ${wordText(lost.value)} at ${place}, ${later}`;
+}
+
+/** The last store or discard that had ended before the load began and left another value. */
+function lastBefore(operations: readonly MemoryEvent[], load: MemoryEvent): MemoryEvent | undefined {
+  let last: MemoryEvent | undefined;
+  for (const event of operations) {
+    if (event.kind === 'load' || event.value === load.value || event.returned >= load.invoked) continue;
+    if (last === undefined || event.returned > last.returned) last = event;
+  }
+  return last;
 }

@@ -4,10 +4,14 @@ import type { Machine } from '../machine/boot.ts';
 import type { GangOutcome } from '../machine/gang.ts';
 import type { SteppedOutcome } from '../machine/stepped.ts';
 import { snapshot } from '../machine/snapshot.ts';
-import { judgeEmpty, judgeSnapshot } from './invariants.ts';
+import type { Snapshot } from '../machine/snapshot.ts';
+import { addressText, counted } from './finding.ts';
 import type { Finding } from './finding.ts';
-import { decodeHistory, judgeUserMemory } from './user-memory.ts';
-import type { MemoryEvent } from './user-memory.ts';
+import { decodeHistory } from './history.ts';
+import type { MemoryEvent } from './history.ts';
+import { judgeEmpty, judgeSnapshot } from './invariants.ts';
+import { dmesg } from './objects.ts';
+import { judgeUserMemory } from './user-memory.ts';
 
 export type VerdictKind = 'held' | 'violated' | 'not decided' | 'stuck';
 
@@ -43,6 +47,47 @@ export function eventsOf(outcomes: readonly { cpu: number; history: Float64Array
   return outcomes.flatMap((outcome) => decodeHistory(outcome.cpu, outcome.history));
 }
 
+/** All that is known of a run when it is judged. Every part may be missing; what is missing is not judged. */
+export interface Evidence {
+  /** The machine at rest after the run, batches and stocks drained. */
+  atRest?: Snapshot;
+  /** The machine after its last process has ended. */
+  afterExit?: Snapshot;
+  /** Loads, stores and discards of all CPUs. */
+  events?: readonly MemoryEvent[];
+  /** Who waits for what, where the run did not end. */
+  stuck?: readonly Finding[];
+  /** CPUs whose thread ended before its program. */
+  died?: readonly Finding[];
+  /** What was run: said with the verdict. */
+  run: string;
+}
+
+/** Combines all judges. A machine that did not come to an end is judged by that alone: its words are in mid-air. */
+export function judgeMachine(evidence: Evidence): Verdict {
+  const { atRest, afterExit, events, stuck = [], died = [] } = evidence;
+  const stopped = [...died, ...stuck];
+  if (stopped.length > 0) {
+    return { kind: died.length > 0 ? 'violated' : 'stuck', findings: stopped, bounds: 'the run did not end' };
+  }
+  const findings = atRest === undefined ? [] : judgeSnapshot(atRest);
+  const memory = judgeUserMemory(events ?? []);
+  findings.push(...memory.findings);
+  if (afterExit !== undefined) {
+    const known = new Set(findings.map((finding) => finding.message));
+    // Where something was broken before, exit breaks in other ways too: only what exit itself says is new.
+    const after = findings.length === 0 ? judgeSnapshot(afterExit) : dmesg(afterExit);
+    findings.push(...[...after, ...judgeEmpty(afterExit)].filter((finding) => !known.has(finding.message)));
+  }
+  const bounds = [evidence.run];
+  if (atRest !== undefined) bounds.push('all invariants at rest');
+  if (afterExit !== undefined) bounds.push('nothing left after exit');
+  if (events !== undefined) bounds.push(counted(memory.locations, 'word') + ' of user memory');
+  if (memory.undecided > 0) bounds.push(`${String(memory.undecided)} of them not decided`);
+  const kind = findings.length > 0 ? 'violated' : memory.undecided > 0 ? 'not decided' : 'held';
+  return { kind, findings, bounds: bounds.join(', ') };
+}
+
 /** What judges are asked about a run. */
 export interface JudgeOptions {
   /** Loads and stores of the run, for the user-memory judge. */
@@ -53,53 +98,64 @@ export interface JudgeOptions {
 
 /** Judges a machine after a run, stepped or on threads: at rest, then, if asked, after exit. */
 export function judge(machine: Machine, outcome: GangOutcome | SteppedOutcome, options: JudgeOptions = {}): Verdict {
-  const stopped = stoppedFindings(machine, outcome);
-  if (stopped.length > 0) {
-    const stuck = stopped.every((finding) => finding.judge === 'stuck');
-    return { kind: stuck ? 'stuck' : 'violated', findings: stopped, bounds: 'the run did not end' };
+  const run = `${counted(machine.config.cpus, 'CPU')}, one run`;
+  const evidence: Evidence = { run, ...stoppedFindings(machine, outcome) };
+  if (options.events !== undefined) evidence.events = options.events;
+  if ((evidence.stuck?.length ?? 0) + (evidence.died?.length ?? 0) > 0) return judgeMachine(evidence);
+  let heldUp = attempt(machine, () => {
+    machine.settle();
+  });
+  evidence.atRest = snapshot(machine.buffer);
+  if (heldUp === undefined && options.exit === true) {
+    heldUp = attempt(machine, () => {
+      machine.exit();
+    });
+    if (heldUp === undefined) evidence.afterExit = snapshot(machine.buffer);
   }
-  machine.settle();
-  const first = snapshot(machine.buffer);
-  const findings = judgeSnapshot(first);
-  const memory = judgeUserMemory(options.events ?? []);
-  findings.push(...memory.findings);
-  if (options.exit === true) findings.push(...judgeAfterExit(machine, findings));
-  const words = options.events === undefined ? '' : `, ${String(memory.locations)} words of user memory`;
-  const bounds = `${String(machine.config.cpus)} CPUs, one run, all invariants at rest${words}`;
-  if (findings.length > 0) return { kind: 'violated', findings, bounds };
-  return { kind: memory.undecided > 0 ? 'not decided' : 'held', findings, bounds };
+  const verdict = judgeMachine(evidence);
+  if (heldUp === undefined) return verdict;
+  // The run itself came to an end; what it left behind, such as a lock, holds up whoever comes next.
+  return { ...verdict, kind: 'violated', findings: [...verdict.findings, ...heldUp] };
+}
+
+/** Does something to the machine; a wait in it without end is a finding. */
+function attempt(machine: Machine, action: () => void): Finding[] | undefined {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof Error && error.name === 'CpuStopped') return stuckFindings(machine);
+    throw error;
+  }
+  return undefined;
 }
 
 /** Deaths, deadlocks and waits without end. */
-function stoppedFindings(machine: Machine, outcome: GangOutcome | SteppedOutcome): Finding[] {
+function stoppedFindings(
+  machine: Machine,
+  outcome: GangOutcome | SteppedOutcome,
+): { stuck: Finding[]; died: Finding[] } {
   if ('deadlock' in outcome) {
-    if (outcome.unfinished) return [{ judge: 'stuck', message: 'the run passed its bound on steps', details: [] }];
-    if (outcome.deadlock.length === 0) return [];
+    if (outcome.unfinished) return { stuck: [stuckFinding('the run passed its bound on steps')], died: [] };
+    if (outcome.deadlock.length === 0) return { stuck: [], died: [] };
     const details = outcome.deadlock.map(
-      (w) => `CPU ${String(w.cpu)} waits for ${w.lockClass} (word 0x${w.word.toString(16)})`,
+      (w) => `CPU ${String(w.cpu)} waits for ${w.lockClass} (word ${addressText(w.word)})`,
     );
-    return [{ judge: 'stuck', message: 'deadlock: every CPU waits for another', details }];
+    return { stuck: [stuckFinding('deadlock: every CPU waits for another', details)], died: [] };
   }
   const died = outcome.died.map((death): Finding => {
     const message = `CPU ${String(death.cpu)} died in the run: ${death.message}`;
     return { judge: 'died', message, details: [] };
   });
   const stuck = stuckFindings(machine);
-  if (died.length > 0 || stuck.length > 0) return [...died, ...stuck];
   const stopped = outcome.cpus.filter((cpu) => cpu.status === 'stopped').length;
-  return stopped > 0
-    ? [{ judge: 'stuck', message: `the run was stopped before its end on ${String(stopped)} CPUs`, details: [] }]
-    : [];
+  if (died.length === 0 && stuck.length === 0 && stopped > 0) {
+    stuck.push(stuckFinding(`the run was stopped before its end on ${counted(stopped, 'CPU')}`));
+  }
+  return { stuck, died };
 }
 
-/** Ends the process; new findings are what the exit itself reports and what is left. */
-function judgeAfterExit(machine: Machine, before: readonly Finding[]): Finding[] {
-  machine.exit();
-  const after = snapshot(machine.buffer);
-  const known = new Set(before.map((finding) => finding.message));
-  return [...judgeSnapshot(after).filter((f) => f.judge === 'dmesg'), ...judgeEmpty(after)].filter(
-    (f) => !known.has(f.message),
-  );
+function stuckFinding(message: string, details: string[] = []): Finding {
+  return { judge: 'stuck', message, details };
 }
 
 const WIDTH = 80;
@@ -108,23 +164,35 @@ const WIDTH = 80;
 export function wrap(text: string, first: string, indent: string): string[] {
   const lines: string[] = [];
   let line = first;
-  for (const word of text.split(' ')) {
-    if (line.length + word.length + 1 > WIDTH && line.trim() !== '') {
+  let empty = true;
+  for (let word of text.split(' ')) {
+    if (!empty && line.length + 1 + word.length > WIDTH) {
       lines.push(line.trimEnd());
       line = indent;
+      empty = true;
     }
-    line += (line === first || line === indent ? '' : ' ') + word;
+    // A word that no line can hold is cut.
+    for (; word.length > WIDTH - indent.length; word = word.slice(WIDTH - line.length)) {
+      if (line.length + word.length <= WIDTH) break;
+      lines.push(line + word.slice(0, WIDTH - line.length));
+      line = indent;
+    }
+    line += (empty ? '' : ' ') + word;
+    empty = false;
   }
   lines.push(line.trimEnd());
   return lines;
 }
 
+/** Findings as people read them, in 80 columns: the judge, what is broken, what disagrees. */
+export function renderFindings(findings: readonly Finding[]): string[] {
+  return findings.flatMap((finding) => [
+    ...wrap(finding.message, `  ${finding.judge.padEnd(6)} `, '         '),
+    ...finding.details.flatMap((detail) => wrap(detail, '           ', '             ')),
+  ]);
+}
+
 /** The verdict as people read it, in 80 columns. */
 export function renderVerdict(verdict: Verdict): string[] {
-  const lines = [`verdict: ${verdict.kind} (${verdict.bounds})`].flatMap((text) => wrap(text, '', '  '));
-  for (const finding of verdict.findings) {
-    lines.push(...wrap(finding.message, `  ${finding.judge.padEnd(6)} `, '         '));
-    for (const detail of finding.details) lines.push(...wrap(detail, '           ', '           '));
-  }
-  return lines;
+  return [...wrap(`verdict: ${verdict.kind} (${verdict.bounds})`, '', '  '), ...renderFindings(verdict.findings)];
 }

@@ -27,7 +27,7 @@ export function hex(value: number): string {
 
 /** A machine's words, read with bounds. */
 export class Reader {
-  readonly words: Int32Array;
+  readonly words: Int32Array<SharedArrayBuffer>;
   readonly doubles: Float64Array;
   readonly at: Layout;
   readonly basePfn: number;

@@ -1,0 +1,256 @@
+// The user-memory judge: never wrong about a memory that is atomic, never fooled by one that loses a store.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { linearize } from '../../src/check/linearize.ts';
+import { checkDistinct, hasDistinctStores } from '../../src/check/register.ts';
+import { decodeHistory, encodeHistory, judgeUserMemory } from '../../src/check/user-memory.ts';
+import type { MemoryEvent } from '../../src/check/user-memory.ts';
+
+const ADDR = 0x75e52fc77004;
+const PAGE = 0x75e52fc77000;
+
+function load(cpu: number, value: number, invoked: number, returned = invoked + 1, addr = ADDR): MemoryEvent {
+  return { cpu, kind: 'load', addr, length: 4, value, invoked, returned };
+}
+function store(cpu: number, value: number, invoked: number, returned = invoked + 1, addr = ADDR): MemoryEvent {
+  return { cpu, kind: 'store', addr, length: 4, value, invoked, returned };
+}
+function discard(cpu: number, invoked: number, returned = invoked + 1, failed = false): MemoryEvent {
+  return { cpu, kind: 'discard', addr: PAGE, length: 4096, value: 0, invoked, returned, failed };
+}
+
+function verdict(events: readonly MemoryEvent[]): string {
+  const { findings, undecided } = judgeUserMemory(events);
+  return (
+    findings.map((f) => [f.message, ...f.details].join('\n')).join('\n') || (undecided > 0 ? 'not decided' : 'held')
+  );
+}
+
+/** One step of a simulated run: which CPU goes on, and what it does if it is between two operations. */
+const step = fc.record({
+  cpu: fc.nat(3),
+  kind: fc.constantFrom('load', 'load', 'store', 'store', 'discard'),
+  word: fc.nat(1),
+  value: fc.integer({ min: 1, max: 3 }),
+});
+interface SimulatedStep {
+  cpu: number;
+  kind: string;
+  word: number;
+  value: number;
+}
+
+/** The pages that an address can mean: the mapped one, and, while a discard runs, the one it takes away. */
+class Page {
+  words = [0, 0];
+}
+
+/** A CPU in the middle of an operation. */
+interface Running {
+  event: MemoryEvent;
+  word: number;
+  took: boolean;
+  /** For a discard that took effect: the page it took away. */
+  old: Page | undefined;
+}
+
+/**
+ * A memory that is atomic: every operation begins, takes effect and ends, each a step of its own, interleaved as the
+ * steps say. Loads and stores during a discard go to the new page or to the old one, by the parity of `value`.
+ */
+function simulate(steps: readonly SimulatedStep[], distinct: boolean): MemoryEvent[] {
+  let page = new Page();
+  const running = new Map<number, Running>();
+  const done: MemoryEvent[] = [];
+  let clock = 0;
+  const advance = (cpu: number, parity: number): boolean => {
+    const mine = running.get(cpu);
+    if (mine === undefined) return false;
+    const { event } = mine;
+    if (mine.took) {
+      event.returned = clock++;
+      done.push(event);
+      running.delete(cpu);
+      return true;
+    }
+    mine.took = true;
+    const old = [...running.values()].find((other) => other.old !== undefined)?.old;
+    const target = old !== undefined && parity % 2 === 1 ? old : page;
+    if (event.kind === 'load') event.value = target.words[mine.word]!;
+    else if (event.kind === 'store') target.words[mine.word] = event.value;
+    else {
+      mine.old = page;
+      page = new Page();
+    }
+    return true;
+  };
+  for (const { cpu, kind, word, value } of steps) {
+    if (advance(cpu, value)) continue;
+    const invoked = clock++;
+    const event =
+      kind === 'discard'
+        ? discard(cpu, invoked)
+        : { ...load(cpu, 0, invoked, invoked, PAGE + 4 * word), kind: kind as 'load' | 'store' };
+    if (kind === 'store') event.value = distinct ? invoked + 100 : value;
+    running.set(cpu, { event, word, took: false, old: undefined });
+  }
+  for (const cpu of [...running.keys()]) while (advance(cpu, 0));
+  return done;
+}
+
+/** All orders, tried one after the other: small histories without discards only. */
+function bruteForce(events: readonly MemoryEvent[], value = 0): boolean {
+  if (events.length === 0) return true;
+  const firstReturn = Math.min(...events.map((event) => event.returned));
+  return events.some((event, i) => {
+    if (event.invoked > firstReturn || (event.kind === 'load' && event.value !== value)) return false;
+    return bruteForce([...events.slice(0, i), ...events.slice(i + 1)], event.kind === 'store' ? event.value : value);
+  });
+}
+
+/** Any small history of one word, most of them not explainable. */
+const anyHistory = fc
+  .array(fc.record({ cpu: fc.nat(3), isStore: fc.boolean(), value: fc.nat(2), from: fc.nat(12), length: fc.nat(5) }), {
+    maxLength: 6,
+  })
+  .map((all) => all.map((e) => (e.isStore ? store : load)(e.cpu, e.value, e.from, e.from + e.length)));
+
+describe('what the judge says', () => {
+  it('names a lost store', () => {
+    expect(verdict([store(1, 2, 1), load(0, 0, 5)])).toBe(
+      'lost store: CPU 1 stored 0x2 at 0x75e52fc77004, later load by CPU 0 returned 0x0; no order of the stores explains it',
+    );
+  });
+  it('names the store that was overwritten by nothing', () => {
+    expect(verdict([store(0, 1, 1), store(1, 2, 3), load(0, 1, 5)])).toMatch(
+      /^lost store: CPU 1 stored 0x2 .* returned 0x1/,
+    );
+  });
+  it('names a value from nowhere, and where it was stored', () => {
+    expect(verdict([load(0, 7, 5)])).toBe(
+      'load by CPU 0 at 0x75e52fc77004 returned 0x7, which nobody had stored there',
+    );
+    expect(verdict([store(2, 7, 1, 2, 0x1000), load(0, 7, 5)])).toMatch(
+      /nobody had stored there \(CPU 2 stored it at 0x1000\)$/,
+    );
+  });
+  it('names a page that outlived its discard', () => {
+    expect(verdict([store(0, 5, 1), discard(1, 3), load(0, 5, 6)])).toMatch(
+      /^stale load: CPU 1 discarded 0x75e52fc77004, later load by CPU 0 returned 0x5/,
+    );
+  });
+  it('counts the words when there are several', () => {
+    const lost = [0, 4, 8, 12, 16, 20].flatMap((n) => [store(1, 2, 1, 2, PAGE + n), load(0, 0, 5, 6, PAGE + n)]);
+    const { findings } = judgeUserMemory(lost);
+    expect(findings).toHaveLength(1);
+    expect(findings[0]?.message).toBe('6 words of user memory hold what no order of their stores explains');
+    expect(findings[0]?.details).toHaveLength(5);
+    expect(findings[0]?.details[4]).toBe('and 2 more');
+  });
+  it('does not care about the sign of a value', () => {
+    const history = encodeHistory([store(0, 0xdeadbeef, 1), load(0, 0xdeadbeef | 0, 3)]);
+    expect(verdict(decodeHistory(0, history))).toBe('held');
+  });
+});
+
+describe('discards', () => {
+  it('zero the word', () => {
+    expect(verdict([store(0, 5, 1), discard(1, 3), load(0, 0, 6), store(0, 6, 8), load(1, 6, 10)])).toBe('held');
+  });
+  it('may be late for a load, or early', () => {
+    expect(verdict([store(0, 5, 1), discard(1, 3, 9), load(0, 5, 4), load(0, 0, 6), load(2, 0, 11)])).toBe('held');
+    expect(verdict([store(0, 5, 1), discard(1, 3, 9), load(0, 0, 4), load(2, 5, 6), load(2, 0, 11)])).toBe('held');
+  });
+  it('may take a store with them, or not', () => {
+    expect(verdict([discard(1, 3, 9), store(0, 5, 4), load(2, 0, 11)])).toBe('held');
+    expect(verdict([discard(1, 3, 9), store(0, 5, 4), load(2, 5, 11)])).toBe('held');
+  });
+  it('leave nothing old behind once they have returned', () => {
+    expect(verdict([store(0, 5, 1), discard(1, 3, 9), load(0, 5, 4), load(2, 5, 11)])).not.toBe('held');
+  });
+  it('that failed may have done nothing', () => {
+    expect(verdict([store(0, 5, 1), discard(1, 3, 4, true), load(0, 5, 6)])).toBe('held');
+    expect(verdict([store(0, 5, 1), discard(1, 3, 4, true), load(0, 0, 6)])).toBe('held');
+    expect(verdict([store(0, 5, 1), discard(1, 3, 4, true), load(0, 5, 6), load(0, 0, 8)])).not.toBe('held');
+  });
+});
+
+describe('properties', () => {
+  it.each([true, false])('an atomic memory is held (distinct values: %s)', (distinct) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        expect(verdict(simulate(steps, distinct))).toBe('held');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('a store whose effect is gone is found', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.nat(), (steps, choice) => {
+        const quiet = steps.filter((s) => s.kind !== 'discard').map((s) => ({ ...s, word: 0 }));
+        const events = simulate(quiet, true);
+        const stores = events.filter((event) => event.kind === 'store');
+        fc.pre(stores.length > 0);
+        // After all else, everybody agrees on a value; then a store ends and is not seen.
+        const before = stores[choice % stores.length]!.value;
+        const late = [store(0, before, 1000), store(1, 77, 1002), load(2, before, 1004)];
+        const addr = PAGE;
+        expect(verdict([...events.filter((e) => e.value !== before), ...late.map((e) => ({ ...e, addr }))])).toMatch(
+          /^lost store|nobody/,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('agrees with all orders tried one after the other', () => {
+    fc.assert(
+      fc.property(anyHistory, (events) => {
+        const expected = bruteForce(events);
+        expect(linearize(events).kind).toBe(expected ? 'held' : 'violated');
+        if (hasDistinctStores(events)) expect(checkDistinct(events) === undefined).toBe(expected);
+        expect(verdict(events) === 'held').toBe(expected);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('histories survive their encoding', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const mine = simulate(steps, true).filter((event) => event.cpu === 1);
+        const back = decodeHistory(1, encodeHistory(mine));
+        expect(back.map((e) => ({ ...e, failed: e.failed === true }))).toEqual(
+          mine.map((e) => ({ ...e, failed: e.failed === true })),
+        );
+      }),
+    );
+  });
+});
+
+describe('bounds', () => {
+  it('drops accesses that ended in a signal', () => {
+    expect(decodeHistory(0, Float64Array.of(1, ADDR, 5, 1, 2, 11, 0, ADDR, 0, 3, 4, 0))).toEqual([load(0, 0, 3, 4)]);
+  });
+  it('says that it does not know when too much runs at once', () => {
+    const stores = Array.from({ length: 40 }, (_, cpu) => store(cpu, 1 + (cpu % 2), 1, 100));
+    expect(verdict([...stores, load(0, 1, 200)])).toBe('not decided');
+  });
+  it('says that it does not know when the search grows too large', () => {
+    const stores = Array.from({ length: 24 }, (_, cpu) => store(cpu, 1 + (cpu >> 1), 1, 100 + cpu));
+    expect(verdict([...stores, load(0, 99, 200)])).toBe('not decided');
+  });
+  it('judges many words that many CPUs store to', () => {
+    const events: MemoryEvent[] = [];
+    let clock = 0;
+    for (let word = 0; word < 20_000; word++) {
+      const addr = PAGE + word * 4;
+      const at = clock;
+      for (let cpu = 0; cpu < 8; cpu++) events.push(store(cpu, cpu + 1, at + cpu, at + 16 + cpu, addr));
+      clock += 32;
+    }
+    for (let word = 0; word < 20_000; word++) events.push(load(0, 1 + (word % 8), clock++, clock++, PAGE + word * 4));
+    expect(judgeUserMemory(events)).toEqual({ findings: [], locations: 20_000, undecided: 0 });
+  });
+});
