@@ -1,5 +1,6 @@
 // A machine: its buffer, booted, with one process in it; programs run on it by real threads or step by step.
 import { MessageChannel } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import {
   LOCK_CLASSES,
@@ -44,6 +45,8 @@ export interface RunOptions {
 }
 
 const DEFAULT_LIMIT_MS = 120_000;
+/** Live CPUs may be driven by a person. */
+const LIVE_LIMIT_MS = 3_600_000;
 
 /** A booted machine. */
 export class Machine {
@@ -162,22 +165,31 @@ export class Machine {
 
   /** All CPUs of the machine live, each on a thread of its own, driven through Comlink until all are stopped. */
   liveCpus(): { cpus: LiveCpu[]; ended: Promise<GangOutcome> } {
-    const cpus: LiveCpu[] = [];
+    const remotes: { remote: Comlink.Remote<LiveCpuApi>; port: MessagePort }[] = [];
     const tasks: CpuTask[] = [];
     for (let cpu = 0; cpu < this.config.cpus; cpu++) {
       const { port1, port2 } = new MessageChannel();
-      const remote = Comlink.wrap<LiveCpuApi>(comlinkEndpoint(port1));
+      remotes.push({ remote: Comlink.wrap<LiveCpuApi>(comlinkEndpoint(port1)), port: port1 });
       port1.start();
-      cpus.push({
-        run: async (op) => await remote.run(op),
-        stop: async () => {
-          await remote.stop();
-          port1.close();
-        },
-      });
       tasks.push({ memory: this.memory, cpu, mm: this.mm, ops: [], keepsHistory: false, port: port2 });
     }
-    return { cpus, ended: runGang(tasks, DEFAULT_LIMIT_MS) };
+    const ended = runGang(tasks, LIVE_LIMIT_MS);
+    // A call to a thread that has died would never settle.
+    const gone = ended.then((outcome): never => {
+      for (const { port } of remotes) port.close();
+      throw new Error(`the live CPUs have ended${outcome.died.map((death) => `: ${death.message}`).join('')}`);
+    });
+    gone.catch(() => undefined);
+    const cpus = remotes.map(({ remote, port }): LiveCpu => {
+      return {
+        run: (op) => Promise.race([remote.run(op), gone]),
+        stop: async () => {
+          await Promise.race([remote.stop(), gone]);
+          port.close();
+        },
+      };
+    });
+    return { cpus, ended };
   }
 
   /**

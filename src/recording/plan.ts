@@ -50,6 +50,8 @@ export interface ReplayPlan {
   /** Pages that faults of more than one thread are on. */
   sharedPages: Set<number>;
   calls: number;
+  /** Faults from before the program was executed. */
+  beforeExec: number;
 }
 
 const PAGE = 4096;
@@ -67,6 +69,7 @@ class Collector {
   startBrk: number | undefined;
   comm = '';
   calls = 0;
+  beforeExec = 0;
   private readonly recording: Recording;
   private pid = -1;
   private values = 0;
@@ -88,7 +91,10 @@ class Collector {
     const ordered = [...events].sort((a, b) => placeOf(a) - placeOf(b));
     ordered.forEach((event) => {
       if (event === exec) running = true;
-      if (!running) return;
+      if (!running) {
+        if (event.kind === 'fault') this.beforeExec += 1;
+        return;
+      }
       if (event.pid !== this.pid) {
         if (event.kind === 'fault' || event.kind === 'call') this.skip('another process');
         return;
@@ -314,6 +320,7 @@ export function planReplay(recording: Recording, cpus: number): ReplayPlan {
     skipped: collector.skipped,
     sharedPages: new Set([...users].filter(([, tidsOfPage]) => tidsOfPage.size > 1).map(([page]) => page)),
     calls: collector.calls,
+    beforeExec: collector.beforeExec,
   };
   deal(plan, items, dependencies(items, cpuOf, collector.bornAfter), cpuOf);
   return plan;

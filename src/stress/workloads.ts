@@ -41,6 +41,21 @@ const samePage: Workload = {
   }),
 };
 
+/** As same-page, but however many CPUs there are, exactly two meet on each page: they move through parts of their own. */
+const pairs: Workload = {
+  name: 'pairs',
+  what: 'the CPUs in pairs, each pair storing to the same fresh pages: two CPUs on every page',
+  make: (cpus, pages) => {
+    const part = Math.floor(pages / Math.ceil(cpus / 2));
+    const start = (cpu: number): number => SHARED + Math.floor(cpu / 2) * part * PAGE + cpu * 4;
+    return {
+      setup: [mmapOp(SHARED, pages)],
+      programs: perCpu(cpus, (cpu) => [{ op: 'touch', addr: start(cpu), pages: part, write: true, value: cpu + 1 }]),
+      verify: perCpu(cpus, (cpu) => ({ op: 'touch', addr: start(cpu), pages: part, write: false, value: 0 })),
+    };
+  },
+};
+
 /** The loop of will-it-scale's page_fault1. */
 const pageFault1: Workload = {
   name: 'page_fault1',
@@ -73,7 +88,7 @@ const readThenWrite: Workload = {
   }),
 };
 
-export const WORKLOADS: readonly Workload[] = [pageFault1, samePage, readThenWrite];
+export const WORKLOADS: readonly Workload[] = [pageFault1, samePage, pairs, readThenWrite];
 
 /** The workload of that name. */
 export function workload(name: string): Workload {
