@@ -1,9 +1,17 @@
-// Views of a process as Linux gives them in /proc: page-table walk, pagemap.
-import { FRAME_SHIFT, PAGE_STRUCT_SHIFT, mm_struct, page } from '../kernel/layout.ts';
+// Views of a live process as Linux gives them in /proc: page-table walk, pagemap.
+import {
+  FRAME_SHIFT,
+  MAPLE_SLOT_WORDS,
+  PAGE_STRUCT_SHIFT,
+  maple_node,
+  maple_slot,
+  mm_struct,
+  page,
+  vma as vm_area,
+} from '../kernel/layout.ts';
 import { pgd_index, pmd_index, pte_index, pud_index } from '../kernel/arch/x86/pgtable.ts';
 import { VM_SOFTDIRTY } from '../kernel/mm/flags.ts';
 import type { Machine } from './boot.ts';
-import { snapshot } from './snapshot.ts';
 
 /** The entries on the way to an address, top down; an entry that is not reached is 0. */
 export interface Walk {
@@ -47,13 +55,26 @@ const PM_SOFT_DIRTY = 1n << 55n;
 const PM_MMAP_EXCLUSIVE = 1n << 56n;
 const PM_PRESENT = 1n << 63n;
 
+/** vm_flags of the VMA that covers an address, 0 where none does. */
+function vmFlagsAt(machine: Machine, address: number): number {
+  const { words } = machine;
+  const doubles = new Float64Array(machine.buffer);
+  const node = words[machine.mm + mm_struct.mm_mt] ?? 0;
+  const count = node === 0 ? 0 : Math.min(words[node + maple_node.count] ?? 0, machine.layout.max_vmas);
+  for (let i = 0; i < count; i++) {
+    const slot = node + maple_node.slots + i * MAPLE_SLOT_WORDS;
+    const start = doubles[(slot + maple_slot.start) >> 1] ?? 0;
+    const end = doubles[(slot + maple_slot.end) >> 1] ?? 0;
+    if (start <= address && address < end) return words[(words[slot + maple_slot.vma] ?? 0) + vm_area.vm_flags] ?? 0;
+  }
+  return 0;
+}
+
 /** The 64-bit entry of /proc/PID/pagemap for an address (fs/proc/task_mmu.c), as root sees it. */
 export function pagemapEntry(machine: Machine, address: number): bigint {
-  const mm = snapshot(machine.buffer).mms.find((record) => record.word === machine.mm);
-  const vma = mm?.vmas.find((v) => v.start <= address && address < v.end);
   const { pte } = walkAddress(machine, address);
   let entry = 0n;
-  if (vma !== undefined && (vma.flags & VM_SOFTDIRTY) !== 0) entry |= PM_SOFT_DIRTY;
+  if ((vmFlagsAt(machine, address) & VM_SOFTDIRTY) !== 0) entry |= PM_SOFT_DIRTY;
   if ((pte & 0x101n) === 0n) return entry;
   if ((pte & 0x800n) !== 0n) entry |= PM_SOFT_DIRTY;
   const frame = entryPfn(pte) - machine.config.basePfn;

@@ -11,7 +11,7 @@ import { Reader } from './reader.ts';
 import type { Problem } from './reader.ts';
 
 export type { Problem } from './reader.ts';
-export { FREE_BUDDY, FREE_NOT, FREE_PCP } from './read-frames.ts';
+export { FREE_BUDDY, FREE_NOT } from './read-frames.ts';
 
 /** One present PTE. */
 export interface Mapping {

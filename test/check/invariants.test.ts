@@ -6,6 +6,7 @@ import {
   CACHE_ANON_VMA,
   CACHE_VMA,
   FREE_AREA_WORDS,
+  HEADER_WORDS,
   PAGE_TYPE_BUDDY,
   PAGE_TYPE_NONE,
   PG_anon_exclusive,
@@ -610,7 +611,7 @@ describe('a corrupt machine', () => {
 
   it('never hangs or throws, whatever its words are', () => {
     const machine = new HandMachine();
-    const first = header.clock;
+    const first = HEADER_WORDS;
     const word = fc.oneof(
       fc.integer({ min: first, max: machine.at.ram - 1 }),
       fc.integer({ min: machine.at.ram, max: machine.at.words - 1 }),
