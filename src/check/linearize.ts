@@ -19,7 +19,14 @@ export type SearchResult = { visited: number } & (
 const MAX_RUNNING = 30;
 
 /** States that one search may visit: a fraction of a second. Beyond it the word is not decided. */
-export const SEARCH_BUDGET = 100_000;
+const SEARCH_BUDGET = 100_000;
+/** A long history may visit some for each of its operations: that only grows with the history. */
+const STATES_PER_OPERATION = 16;
+
+/** States that a search over so many operations may visit. */
+export function searchBudget(operations: number): number {
+  return SEARCH_BUDGET + STATES_PER_OPERATION * operations;
+}
 
 /** A page that is no longer in the page table, but still in TLBs. */
 interface OldPage {
@@ -51,7 +58,10 @@ function instants(operations: readonly MemoryEvent[]): { operation: MemoryEvent;
 }
 
 /** Searches for an order that explains every load of one word, which starts as 0. */
-export function linearize(operations: readonly MemoryEvent[], budget: number = SEARCH_BUDGET): SearchResult {
+export function linearize(
+  operations: readonly MemoryEvent[],
+  budget: number = searchBudget(operations.length),
+): SearchResult {
   const search = new Search(budget);
   for (const { operation, begins } of instants(operations)) {
     if (begins) {

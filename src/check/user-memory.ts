@@ -6,7 +6,7 @@
 import { addressText, finding, wordText } from './finding.ts';
 import type { Finding } from './finding.ts';
 import type { MemoryEvent } from './history.ts';
-import { SEARCH_BUDGET, linearize } from './linearize.ts';
+import { searchBudget, linearize } from './linearize.ts';
 import { checkDistinct, hasDistinctStores } from './register.ts';
 import type { Contradiction } from './register.ts';
 
@@ -21,10 +21,10 @@ export interface UserMemoryVerdict {
   undecided: number;
 }
 
-/** States that the searches of one history may visit together: a few seconds. */
-const TOTAL_BUDGET = 1_000_000;
+/** Searches of the largest size that one history may need: a few seconds. */
+const MAX_HARD_WORDS = 10;
 
-/** What is left of TOTAL_BUDGET. */
+/** States that the searches of one history may still visit together. */
 interface Budget {
   left: number;
 }
@@ -35,7 +35,7 @@ type WordVerdict = { kind: 'held' } | { kind: 'violated'; why: Contradiction } |
 export function judgeUserMemory(events: readonly MemoryEvent[]): UserMemoryVerdict {
   const wrong: string[] = [];
   let undecided = 0;
-  const budget = { left: TOTAL_BUDGET };
+  const budget = { left: MAX_HARD_WORDS * searchBudget(events.length) };
   const words = byWord(events);
   for (const operations of words.values()) {
     const verdict = judgeWord(operations, budget);
@@ -125,7 +125,7 @@ function judgePart(part: readonly MemoryEvent[], budget: Budget): WordVerdict {
     const why = checkDistinct(part);
     return why === undefined ? { kind: 'held' } : { kind: 'violated', why };
   }
-  const result = linearize(part, Math.min(SEARCH_BUDGET, budget.left));
+  const result = linearize(part, Math.min(searchBudget(part.length), budget.left));
   budget.left -= result.visited;
   return result.kind === 'violated' ? { kind: 'violated', why: { load: result.load, lost: undefined } } : result;
 }

@@ -241,6 +241,19 @@ describe('bounds', () => {
     const stores = Array.from({ length: 24 }, (_, cpu) => store(cpu, 1 + (cpu >> 1), 1, 100 + cpu));
     expect(verdict([...stores, load(0, 99, 200)])).toBe('not decided');
   });
+  it('decides a long history of one word, though it stores the same values again and again', () => {
+    const events: MemoryEvent[] = [];
+    for (let n = 0; n < 40_000; n++) {
+      const at = n * 10;
+      events.push(
+        store(0, n % 3, at, at + 5),
+        store(1, (n + 1) % 3, at + 1, at + 6),
+        load(2, (n + (n % 2)) % 3, at + 7),
+      );
+    }
+    expect(verdict(events)).toBe('held');
+    expect(verdict([...events, load(2, 9, 400_001)])).toMatch(/nobody/);
+  });
   it('judges many words that many CPUs store to', () => {
     const events: MemoryEvent[] = [];
     let clock = 0;
