@@ -81,7 +81,7 @@ export function judgeMachine(evidence: Evidence): Verdict {
   }
   const bounds = [evidence.run];
   if (atRest !== undefined) bounds.push('all invariants at rest');
-  if (afterExit !== undefined) bounds.push('nothing left after exit');
+  if (afterExit !== undefined) bounds.push('leaks after exit');
   if (events !== undefined) bounds.push(counted(memory.locations, 'word') + ' of user memory');
   if (memory.undecided > 0) bounds.push(`${String(memory.undecided)} of them not decided`);
   const kind = findings.length > 0 ? 'violated' : memory.undecided > 0 ? 'not decided' : 'held';

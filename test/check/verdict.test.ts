@@ -76,7 +76,7 @@ describe('judge', () => {
     expect(judge(started(), outcome, { exit: true })).toEqual({
       kind: 'held',
       findings: [],
-      bounds: '2 CPUs, one run, all invariants at rest, nothing left after exit',
+      bounds: '2 CPUs, one run, all invariants at rest, leaks after exit',
     });
   });
   it('says who holds what holds up the exit', () => {
