@@ -238,8 +238,10 @@ export const MMU_GATHER_PAGES = 9698;
 export const TLB_ENTRIES = 256;
 /** One TLB entry: long page number + 1 (0: empty), then the entry's two halves. */
 export const TLB_ENTRY_WORDS = 4;
-/** RCU callbacks that one CPU can have waiting. */
-export const RCU_CALLBACKS = 256;
+/** RCU callbacks that one CPU can have waiting; the pools have as many objects to spare. */
+export const RCU_CALLBACKS = 64;
+/** Maple nodes among them: they are large. */
+export const RCU_MAPLE_NODES = 8;
 export const rcu_callback = { seq: 0, cache: 1, object: 2 } as const;
 export const RCU_CALLBACK_WORDS = 3;
 
@@ -422,7 +424,7 @@ export function layout(sizes: Sizes): Layout {
     MEM_CGROUP_WORDS,
     maple_node.slots + sizes.max_vmas * MAPLE_SLOT_WORDS,
   ];
-  const vmas = sizes.max_vmas * 2;
+  const vmas = sizes.max_vmas * 2 + RCU_CALLBACKS * sizes.cpus;
   const object_counts = [sizes.max_mms, vmas, vmas, vmas * 2, sizes.max_memcgs, sizes.maple_nodes];
   const objects = object_words.map((words, i) => take(words * (object_counts[i] ?? 0)));
 

@@ -7,7 +7,7 @@ import { AccessResult, user_access } from './arch/x86/mmu.ts';
 import { PAGE_SIZE, page_align } from './arch/x86/pgtable.ts';
 import { TLB_FLUSH_ALL, cpumask_set_cpu } from './arch/x86/tlb.ts';
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
-import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, STOP_NONE, cpu_area, header } from './layout.ts';
+import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, STOP_NONE, cpu_area, header, mm_struct } from './layout.ts';
 import { rcu_quiescent } from './locking/rcu.ts';
 import {
   STEPPED,
@@ -17,6 +17,7 @@ import {
   local_read,
   local_write,
   smp_store_release,
+  local_read_long,
 } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
 import { MADV_DONTNEED, MAP_FIXED, SIGKILL, EFAULT } from './mm/flags.ts';
@@ -221,7 +222,7 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
     case 'mprotect':
       return yield* sys_mprotect(cpu, mm, op.addr, op.length, op.prot);
     case 'brk':
-      return yield* sys_brk(cpu, mm, op.addr);
+      return yield* brk(cpu, mm, op.addr, seen);
     case 'await':
       return yield* await_counter(cpu, op.counter, op.value);
     case 'advance':
@@ -258,8 +259,21 @@ function* discarding(
   else value = yield* sys_madvise(cpu, mm, op.addr, op.length, op.advice);
   if (seen.keeps_history && discards) {
     const returned = control_add(cpu, header.clock, 1);
-    seen.record(EVENT_DISCARD, op.addr, page_align(op.length), invoked, returned, 0);
+    // A call that failed may have done nothing, or a part.
+    seen.record(EVENT_DISCARD, op.addr, page_align(op.length), invoked, returned, value < 0 ? 1 : 0);
   }
+  return value;
+}
+
+/** brk; where the heap shrinks, what it gives up is discarded. */
+function* brk(cpu: Cpu, mm: Word, addr: number, seen: Observations): Steps<number> {
+  if (!seen.keeps_history) return yield* sys_brk(cpu, mm, addr);
+  const invoked = control_add(cpu, header.clock, 1);
+  const before = page_align(local_read_long(cpu, mm + mm_struct.brk));
+  const value = yield* sys_brk(cpu, mm, addr);
+  const after = page_align(value);
+  const returned = control_add(cpu, header.clock, 1);
+  if (after < before) seen.record(EVENT_DISCARD, after, before - after, invoked, returned, 0);
   return value;
 }
 

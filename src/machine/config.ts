@@ -1,6 +1,6 @@
 // What a machine can be configured to be, and the words of the header that say so.
 import { DEFENCES } from '../kernel/defences.ts';
-import { MAGIC, VERSION, header, layout } from '../kernel/layout.ts';
+import { MAGIC, RCU_MAPLE_NODES, VERSION, header, layout } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
 import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
@@ -118,7 +118,7 @@ export function checkConfig(partial: Partial<MachineConfig>): MachineConfig {
 
 /** Number of maple nodes: the current one, those in a grace period of each CPU, and some to spare. */
 function mapleNodes(cpus: number): number {
-  return 8 + 4 * cpus;
+  return 8 + (RCU_MAPLE_NODES + 2) * cpus;
 }
 
 /** Memory of the right size (a fixed SharedArrayBuffer) with its header filled; everything else is zero. */

@@ -30,13 +30,33 @@ function perCpu<T>(cpus: number, make: (cpu: number) => T): T[] {
   return Array.from({ length: cpus }, (_, cpu) => make(cpu));
 }
 
+/** Pages between two barriers: no CPU gets so far ahead that there is nobody left to race. */
+const IN_STEP = 1000;
+
+/** Operations on all pages, a thousand at a time, with a barrier of all CPUs before each. */
+function inStep(pages: number, make: (first: number, count: number) => Op): Op[] {
+  const ops: Op[] = [];
+  for (let first = 0; first < pages; first += IN_STEP) {
+    ops.push({ op: 'barrier' }, make(first, Math.min(IN_STEP, pages - first)));
+  }
+  return ops;
+}
+
 /** Each CPU its own word of the same fresh pages: the race that the PTL and the recheck close. */
 const samePage: Workload = {
   name: 'same-page',
   what: 'every CPU stores to a word of its own in the same fresh pages',
   make: (cpus, pages) => ({
     setup: [mmapOp(SHARED, pages)],
-    programs: perCpu(cpus, (cpu) => [{ op: 'touch', addr: SHARED + cpu * 4, pages, write: true, value: cpu + 1 }]),
+    programs: perCpu(cpus, (cpu) =>
+      inStep(pages, (first, count) => ({
+        op: 'touch',
+        addr: SHARED + first * PAGE + cpu * 4,
+        pages: count,
+        write: true,
+        value: cpu + 1,
+      })),
+    ),
     verify: perCpu(cpus, (cpu) => ({ op: 'touch', addr: SHARED + cpu * 4, pages, write: false, value: 0 })),
   }),
 };

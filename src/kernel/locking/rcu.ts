@@ -5,7 +5,17 @@
 // callback runs when every CPU that is online has reported its number.
 import type { Cpu } from '../cpu.ts';
 import { cpu_area_of } from '../cpu.ts';
-import { CPU_ONLINE, LOCK_IPI, RCU_CALLBACKS, RCU_CALLBACK_WORDS, cpu_area, header, rcu_callback } from '../layout.ts';
+import {
+  CPU_ONLINE,
+  LOCK_IPI,
+  RCU_CALLBACKS,
+  RCU_CALLBACK_WORDS,
+  cpu_area,
+  header,
+  rcu_callback,
+  CACHE_MAPLE_NODE,
+  RCU_MAPLE_NODES,
+} from '../layout.ts';
 import { READ_ONCE, atomic_fetch_add, control_read, local_read, local_write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { table_free } from '../mm/pgalloc.ts';
@@ -39,10 +49,22 @@ function* grace_period_over(cpu: Cpu, seq: number): Steps<boolean> {
   return true;
 }
 
+/** Whether one callback more would hold back objects that the pools have not to spare. */
+function too_many_waiting(cpu: Cpu, tail: number, cache: number): boolean {
+  const head = local_read(cpu, cpu.area + cpu_area.rcu_head);
+  if (tail - head >= RCU_CALLBACKS) return true;
+  if (cache !== CACHE_MAPLE_NODE) return false;
+  let nodes = 0;
+  for (let n = head; n < tail; n++) {
+    if (local_read(cpu, callback(cpu, n) + rcu_callback.cache) === CACHE_MAPLE_NODE) nodes += 1;
+  }
+  return nodes >= RCU_MAPLE_NODES;
+}
+
 /** call_rcu with a callback that gives `object` back to `cache` (or frees the PTE table, RCU_PAGE_TABLE). Must not be called inside a reader. */
 export function* call_rcu_free(cpu: Cpu, cache: number, object: Word): Steps<void> {
   const tail = local_read(cpu, cpu.area + cpu_area.rcu_tail);
-  if (tail - local_read(cpu, cpu.area + cpu_area.rcu_head) >= RCU_CALLBACKS) yield* rcu_barrier(cpu);
+  if (too_many_waiting(cpu, tail, cache)) yield* rcu_barrier(cpu);
   const seq = (yield* atomic_fetch_add(cpu, header.rcu_gp_seq, 1)) + 1;
   const slot = callback(cpu, tail);
   local_write(cpu, slot + rcu_callback.seq, seq);
