@@ -24,7 +24,14 @@ const stamp = join(dist, '.stamp');
 /** Hash of all that the output depends on. */
 function inputsHash() {
   const hash = createHash('sha256').update(process.version).update(ts.version);
-  const files = ['tsconfig.json', 'package.json', '.build/build.mjs', '.build/erase.mjs', '.build/inline.mjs'];
+  const files = [
+    'tsconfig.json',
+    'package.json',
+    '.build/build.mjs',
+    '.build/erase.mjs',
+    '.build/inline.mjs',
+    '.build/constants.mjs',
+  ];
   for (const folder of ['src', 'workers']) {
     for (const name of readdirSync(join(root, folder), { recursive: true })) {
       if (name.endsWith('.ts')) files.push(join(folder, name));
@@ -44,7 +51,7 @@ function fail(diagnostics) {
 function emit(program, files, erased) {
   const kernel = join(root, 'src', 'kernel') + sep;
   const sources = program.getSourceFiles().filter((source) => source.fileName.startsWith(kernel));
-  const transformers = erased ? { before: [erase(inlineTable(sources))] } : {};
+  const transformers = erased ? { before: [erase(inlineTable(sources), program.getTypeChecker())] } : {};
   for (const source of program.getSourceFiles()) {
     if (source.isDeclarationFile || (erased && !source.fileName.startsWith(kernel))) continue;
     const write = (name, text) => {

@@ -3,6 +3,7 @@
 // `function*` becomes `function`, `yield* f()` becomes `f()`, the statement `yield x;` goes with its argument, and
 // what hangs on the constant STEPPED is decided. A yield whose value is used has no meaning in the twin: an error.
 import ts from 'typescript';
+import { foldConstant } from './constants.mjs';
 import { inlineCall } from './inline.mjs';
 
 /** Thrown for source that can't be erased; the message names file and line. */
@@ -34,9 +35,12 @@ function importedNames(file) {
   return names;
 }
 
-/** A TypeScript `before` transformer; calls of the functions in `inlines` are inlined on the way. */
+/**
+ * A TypeScript `before` transformer; calls of the functions in `inlines` are inlined on the way, and, with a type
+ * checker, constants become their values.
+ */
 export const erase =
-  (inlines = new Map()) =>
+  (inlines = new Map(), checker = undefined) =>
   (context) => {
     const { factory } = context;
     let imported = new Set();
@@ -44,6 +48,8 @@ export const erase =
       if (ts.isExpressionStatement(node) && ts.isYieldExpression(node.expression) && !node.expression.asteriskToken) {
         return undefined;
       }
+      const literal = checker && foldConstant(node, checker, factory);
+      if (literal) return literal;
       if (ts.isYieldExpression(node)) {
         if (!node.asteriskToken) throw new EraseError(`${at(node)}: a yield must stand alone as a statement`);
         return ts.visitNode(node.expression, visit);

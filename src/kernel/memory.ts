@@ -193,6 +193,21 @@ export function* read_64(cpu: Cpu, word: Word): Steps<Entry> {
   return { lo: cpu.scratch32[0]!, hi: cpu.scratch32[1]! };
 }
 
+/**
+ * As read_64, but returns the low half and leaves the high half for entry_hi: the hardware walker reads four entries
+ * for every miss, and making an object of each would cost more than the reads.
+ */
+export function* load_entry(cpu: Cpu, word: Word): Steps<number> {
+  yield cpu.about('plain-read', word, 2);
+  cpu.scratchDouble[0] = cpu.doubles[word >> 1]!;
+  return cpu.scratch32[0]!;
+}
+
+/** The high half of what load_entry read last. @inline */
+export function entry_hi(cpu: Cpu): number {
+  return cpu.scratch32[1]!;
+}
+
 /** Plain write of a run of `count` words, all zero (clear_page; a fresh object). */
 export function* clear_words(cpu: Cpu, word: Word, count: number): Steps<void> {
   yield cpu.about('plain-write', word, count);

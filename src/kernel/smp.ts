@@ -43,8 +43,6 @@ export class CpuStopped extends Error {
   }
 }
 
-/** Spins before a waiting CPU halts, as the paravirt wait does (Linux: 1 << 15 on real processors). */
-const SPIN_THRESHOLD = 200;
 /** Longest halt: an interrupt or STOP that comes without a kick is seen this soon. */
 const HALT_MS = 1;
 
@@ -85,6 +83,7 @@ export function* smp_cond_load(
   if (ready(value)) return value;
   local_write(cpu, cpu.area + cpu_area.waiting_class, lock_class);
   control_write(cpu, cpu.area + cpu_area.waiting_word, word);
+  const spin_threshold = control_read(cpu, header.pv_lock_spins);
   let spins = 0;
   let deadline = 0;
   const ipi_pending = cpu.area + cpu_area.ipi_pending;
@@ -93,7 +92,7 @@ export function* smp_cond_load(
     if (!STEPPED) {
       poll_stop(cpu);
       spins += 1;
-      if (spins >= SPIN_THRESHOLD) {
+      if (spins >= spin_threshold) {
         const now = performance.now();
         if (deadline === 0) deadline = now + control_read(cpu, header.stuck_ms);
         else if (now > deadline) declare_stuck(cpu, word, lock_class, holder);
@@ -101,7 +100,7 @@ export function* smp_cond_load(
         control_add(cpu, bucket(cpu, word), 1);
         if (control_read(cpu, ipi_pending) === 0 || cpu.irqs_off > 0) halt(cpu, word, value, HALT_MS);
         control_add(cpu, bucket(cpu, word), -1);
-        spins = SPIN_THRESHOLD >> 1;
+        spins = spin_threshold >> 1;
       }
     }
     if (cpu.irqs_off === 0) yield* handle_interrupts(cpu);

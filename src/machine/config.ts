@@ -1,4 +1,5 @@
 // What a machine can be configured to be, and the words of the header that say so.
+import { availableParallelism } from 'node:os';
 import { DEFENCES } from '../kernel/defences.ts';
 import { MAGIC, RCU_MAPLE_NODES, VERSION, header, layout } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
@@ -53,6 +54,12 @@ const PAGE = 4096;
 export const MAX_CPUS = 64;
 const MIN_MEMORY: number = MIB;
 const MAX_MEMORY: number = 2048 * MIB;
+/**
+ * Spins before a waiting CPU halts (Linux under paravirt: 1 << 15). A CPU that shares its core with others gives it up
+ * soon: the one it waits for may need it.
+ */
+const SPINS_WITH_A_CORE_EACH = 4000;
+const SPINS_WHEN_SHARING = 200;
 /** Granularity of WebAssembly memories. */
 const WASM_PAGE = 65536;
 /** Frame 0 of a machine that does not say: above 4 GiB, so that all its RAM is ZONE_NORMAL. */
@@ -154,6 +161,7 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
     (mask, name) => mask | (1 << DEFENCES.findIndex((d) => d.name === name)),
     0,
   );
+  words[header.pv_lock_spins] = config.cpus <= availableParallelism() ? SPINS_WITH_A_CORE_EACH : SPINS_WHEN_SHARING;
   fillFailAlloc(words, config.failAlloc);
   return { memory, layout: at };
 }

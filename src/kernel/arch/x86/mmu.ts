@@ -1,23 +1,20 @@
 // What the hardware does for a load or a store: look in the TLB, walk the page table, set Accessed and Dirty, or fault.
 import type { Cpu } from '../../cpu.ts';
 import { FRAME_SHIFT, TLB_ENTRIES, TLB_ENTRY_WORDS, mm_struct } from '../../layout.ts';
-import { local_read, local_read_long, read, read_64, try_cmpxchg_64, user_load, user_store } from '../../memory.ts';
-import type { Entry, Steps, Word } from '../../memory.ts';
-import { SIGBUS, X86_PF_PROT, X86_PF_USER, X86_PF_WRITE } from '../../mm/flags.ts';
-import { table_of } from '../../mm/pgtable-generic.ts';
-import { pgd_offset } from '../../mm/pgalloc.ts';
-import { do_user_addr_fault } from './fault.ts';
 import {
-  PAGE_SIZE,
-  _PAGE_ACCESSED,
-  _PAGE_DIRTY,
-  _PAGE_PRESENT,
-  _PAGE_RW,
-  pmd_index,
-  pte_index,
-  pte_pfn,
-  pud_index,
-} from './pgtable.ts';
+  local_read,
+  local_read_long,
+  read,
+  try_cmpxchg_64,
+  user_load,
+  user_store,
+  load_entry,
+  entry_hi,
+} from '../../memory.ts';
+import type { Steps, Word } from '../../memory.ts';
+import { SIGBUS, X86_PF_PROT, X86_PF_USER, X86_PF_WRITE } from '../../mm/flags.ts';
+import { do_user_addr_fault } from './fault.ts';
+import { PAGE_SIZE, _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW, PMD_SIZE } from './pgtable.ts';
 import { tlb_insert } from './tlb.ts';
 
 /** Faults that one access may take before the machine is called broken: losing races is normal, not for ever. */
@@ -30,52 +27,68 @@ export class AccessResult {
   signal = 0;
 }
 
-/** Word of RAM of a translated address, 0 where the entry's frame is not of this machine. */
-function ram_word(cpu: Cpu, entry: Entry, address: number): Word {
-  const frame = pte_pfn(entry) - cpu.base_pfn;
+/** Index of the frame in an entry's halves; negative or too large if it is not of this machine. */
+function frame_of(cpu: Cpu, lo: number, hi: number): number {
+  return (hi & 0xfffff) * 0x100000 + (lo >>> 12) - cpu.base_pfn;
+}
+
+/** Word of RAM of an address whose entry has these halves, 0 where the frame is not of this machine. */
+function ram_word(cpu: Cpu, lo: number, hi: number, offset: number): Word {
+  const frame = frame_of(cpu, lo, hi);
   if (frame < 0 || frame >= cpu.layout.frames) return 0;
-  return cpu.ram + (frame << FRAME_SHIFT) + ((address % PAGE_SIZE) >> 2);
+  return cpu.ram + (frame << FRAME_SHIFT) + (offset >> 2);
 }
 
 /** The word of RAM that the address translates to; 0 if it faults, with cpu.error_code as the hardware pushes it. */
 export function* translate(cpu: Cpu, mm: Word, address: number, write: boolean): Steps<Word> {
+  // Addresses are doubles: a remainder would be a call into the C library, a difference is one instruction.
   const page_number = Math.floor(address / PAGE_SIZE);
-  const cached = cpu.tlb + (page_number % TLB_ENTRIES) * TLB_ENTRY_WORDS;
+  const offset = address - page_number * PAGE_SIZE;
+  const cached = cpu.tlb + (page_number & (TLB_ENTRIES - 1)) * TLB_ENTRY_WORDS;
   if (local_read_long(cpu, cached) === page_number + 1) {
-    const entry = { lo: local_read(cpu, cached + 2), hi: local_read(cpu, cached + 3) };
-    if (!write || (entry.lo & (_PAGE_RW | _PAGE_DIRTY)) === (_PAGE_RW | _PAGE_DIRTY)) {
-      return ram_word(cpu, entry, address);
+    const lo = local_read(cpu, cached + 2);
+    if (!write || (lo & (_PAGE_RW | _PAGE_DIRTY)) === (_PAGE_RW | _PAGE_DIRTY)) {
+      return ram_word(cpu, lo, local_read(cpu, cached + 3), offset);
     }
   }
-  return yield* walk(cpu, mm, address, write, page_number);
+  const slot = yield* walk(cpu, mm, address, write);
+  return slot === 0 ? 0 : yield* use_entry(cpu, slot, page_number, offset, write);
 }
 
 /** The table below the entry at `slot`, 0 if there is none. */
 function* next_table(cpu: Cpu, slot: Word): Steps<Word> {
-  const entry = yield* read_64(cpu, slot);
-  return (entry.lo & _PAGE_PRESENT) === 0 ? 0 : table_of(cpu, entry);
+  const lo = yield* load_entry(cpu, slot);
+  if ((lo & _PAGE_PRESENT) === 0) return 0;
+  const frame = frame_of(cpu, lo, entry_hi(cpu));
+  return frame >= 0 && frame < cpu.layout.frames ? cpu.ram + (frame << FRAME_SHIFT) : 0;
 }
 
-function* walk(cpu: Cpu, mm: Word, address: number, write: boolean, page_number: number): Steps<Word> {
+/** The PTE's word, 0 if a table on the way is missing. */
+function* walk(cpu: Cpu, mm: Word, address: number, write: boolean): Steps<Word> {
   cpu.error_code = X86_PF_USER | (write ? X86_PF_WRITE : 0);
-  let table = yield* next_table(cpu, pgd_offset(yield* read(cpu, mm + mm_struct.pgd), address));
-  if (table !== 0) table = yield* next_table(cpu, table + (pud_index(address) << 1));
-  if (table !== 0) table = yield* next_table(cpu, table + (pmd_index(address) << 1));
-  if (table === 0) return 0;
-  const slot = table + (pte_index(address) << 1);
+  // 2 MiB units fit 32 bits, so that the upper indices are shifts.
+  const units = Math.floor(address / PMD_SIZE);
+  let table = yield* next_table(cpu, (yield* read(cpu, mm + mm_struct.pgd)) + (((units >> 18) & 511) << 1));
+  if (table !== 0) table = yield* next_table(cpu, table + (((units >> 9) & 511) << 1));
+  if (table !== 0) table = yield* next_table(cpu, table + ((units & 511) << 1));
+  return table === 0 ? 0 : table + (((address - units * PMD_SIZE) >> 12) << 1);
+}
+
+/** Uses the PTE at `slot`, if it allows the access: sets Accessed and Dirty, fills the TLB. */
+function* use_entry(cpu: Cpu, slot: Word, page_number: number, offset: number, write: boolean): Steps<Word> {
   for (;;) {
-    const found = yield* read_64(cpu, slot);
-    if ((found.lo & _PAGE_PRESENT) === 0) return 0;
-    if (write && (found.lo & _PAGE_RW) === 0) {
+    const found = yield* load_entry(cpu, slot);
+    const hi = entry_hi(cpu);
+    if ((found & _PAGE_PRESENT) === 0) return 0;
+    if (write && (found & _PAGE_RW) === 0) {
       cpu.error_code |= X86_PF_PROT;
       return 0;
     }
-    const lo = found.lo | _PAGE_ACCESSED | (write ? _PAGE_DIRTY : 0);
+    const lo = found | _PAGE_ACCESSED | (write ? _PAGE_DIRTY : 0);
     // Accessed and Dirty are set by a locked cycle: an entry that changed meanwhile is walked again.
-    if (lo === found.lo || (yield* try_cmpxchg_64(cpu, slot, found, { lo, hi: found.hi }))) {
-      const entry = { lo, hi: found.hi };
-      tlb_insert(cpu, page_number, entry);
-      return ram_word(cpu, entry, address);
+    if (lo === found || (yield* try_cmpxchg_64(cpu, slot, { lo: found, hi }, { lo, hi }))) {
+      tlb_insert(cpu, page_number, lo, hi);
+      return ram_word(cpu, lo, hi, offset);
     }
   }
 }

@@ -158,12 +158,16 @@ function pte_clear_saveddirty(pte: Entry): Entry {
 
 /** pte_mkdirty: Dirty, and Soft-Dirty where the kernel tracks it; parked in bit 58 while the entry is read-only. */
 export function pte_mkdirty(cpu: Cpu, pte: Entry): Entry {
-  return pte_mksaveddirty({ lo: pte.lo | _PAGE_DIRTY | (cpu.soft_dirty ? _PAGE_SOFT_DIRTY : 0), hi: pte.hi });
+  const lo = pte.lo | (cpu.soft_dirty ? _PAGE_SOFT_DIRTY : 0);
+  if ((lo & _PAGE_RW) !== 0) return { lo: lo | _PAGE_DIRTY, hi: pte.hi };
+  return { lo: lo & ~_PAGE_DIRTY, hi: pte.hi | _PAGE_SAVED_DIRTY_HI };
 }
 
 /** pte_mkwrite. */
 export function pte_mkwrite(pte: Entry): Entry {
-  return pte_clear_saveddirty({ lo: pte.lo | _PAGE_RW, hi: pte.hi });
+  const lo = pte.lo | _PAGE_RW;
+  if ((pte.hi & _PAGE_SAVED_DIRTY_HI) === 0) return { lo, hi: pte.hi };
+  return { lo: lo | _PAGE_DIRTY, hi: pte.hi & ~_PAGE_SAVED_DIRTY_HI };
 }
 
 /** pte_modify: new protection, same frame and the same accessed and dirty state. */

@@ -22,7 +22,7 @@ import {
   local_write,
   smp_store_release,
 } from '../../memory.ts';
-import type { Entry, Steps, Word } from '../../memory.ts';
+import type { Steps, Word } from '../../memory.ts';
 import { cpu_online, raise_interrupt, wait_for_answer } from '../../smp.ts';
 import { PAGE_SIZE } from './pgtable.ts';
 import { flush_tlb_local } from './tlbflush.ts';
@@ -36,11 +36,11 @@ function request_slot(cpu: Cpu, target: number, from: number): Word {
 }
 
 /** Remembers a translation in this CPU's TLB. */
-export function tlb_insert(cpu: Cpu, page_number: number, entry: Entry): void {
-  const slot = cpu.tlb + (page_number % TLB_ENTRIES) * TLB_ENTRY_WORDS;
+export function tlb_insert(cpu: Cpu, page_number: number, lo: number, hi: number): void {
+  const slot = cpu.tlb + (page_number & (TLB_ENTRIES - 1)) * TLB_ENTRY_WORDS;
   local_write_long(cpu, slot, page_number + 1);
-  local_write(cpu, slot + 2, entry.lo);
-  local_write(cpu, slot + 3, entry.hi);
+  local_write(cpu, slot + 2, lo);
+  local_write(cpu, slot + 3, hi);
 }
 
 /** The mm's cpumask word and bit of a CPU. */

@@ -17,7 +17,7 @@ export function flush_tlb_local(cpu: Cpu, start: number, end: number): void {
     return;
   }
   for (let n = first; n < first + pages; n++) {
-    const entry = cpu.tlb + (n % TLB_ENTRIES) * TLB_ENTRY_WORDS;
+    const entry = cpu.tlb + (n & (TLB_ENTRIES - 1)) * TLB_ENTRY_WORDS;
     if (local_read_long(cpu, entry) === n + 1) local_write_long(cpu, entry, 0);
   }
 }
