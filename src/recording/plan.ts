@@ -50,8 +50,6 @@ export interface ReplayPlan {
   /** Pages that faults of more than one thread are on. */
   sharedPages: Set<number>;
   calls: number;
-  /** Faults from before the program was executed. */
-  beforeExec: number;
 }
 
 const PAGE = 4096;
@@ -69,7 +67,6 @@ class Collector {
   startBrk: number | undefined;
   comm = '';
   calls = 0;
-  beforeExec = 0;
   private readonly recording: Recording;
   private pid = -1;
   private values = 0;
@@ -83,28 +80,22 @@ class Collector {
   }
 
   collect(): void {
-    const { events } = this.recording;
-    const exec = events.find((event) => event.kind === 'exec');
-    this.pid = exec?.pid ?? events[0]?.pid ?? -1;
-    this.comm = exec?.kind === 'exec' ? exec.comm : '?';
-    let running = exec === undefined;
-    const ordered = [...events].sort((a, b) => placeOf(a) - placeOf(b));
-    ordered.forEach((event) => {
-      if (event === exec) running = true;
-      if (!running) {
-        if (event.kind === 'fault') this.beforeExec += 1;
-        return;
-      }
-      if (event.pid !== this.pid) {
-        if (event.kind === 'fault' || event.kind === 'call') this.skip('another process');
-        return;
-      }
-      if (event.kind === 'map' && !event.inSystemCall) this.map(event.addr, event.length, event.prot, event.file);
-      else if (event.kind === 'fork' && event.childPid === this.pid)
-        this.bornAfter.set(event.childTid, this.items.length - 1);
-      else if (event.kind === 'call') this.call(event);
-      else if (event.kind === 'fault') this.fault(event);
-    });
+    const program = busiestProgram(this.recording);
+    this.pid = program.pid;
+    this.comm = program.comm;
+    const ordered = [...this.recording.events].sort((a, b) => placeOf(a) - placeOf(b));
+    for (const event of ordered) {
+      if (event.pid === program.pid && event.line >= program.first && event.line < program.end) this.event(event);
+      else if (event.kind === 'fault') this.skip('another program');
+    }
+  }
+
+  private event(event: Recording['events'][number]): void {
+    if (event.kind === 'map' && !event.inSystemCall) this.map(event.addr, event.length, event.prot, event.file);
+    else if (event.kind === 'fork' && event.childPid === this.pid) {
+      this.bornAfter.set(event.childTid, this.items.length - 1);
+    } else if (event.kind === 'call') this.call(event);
+    else if (event.kind === 'fault') this.fault(event);
   }
 
   /** A mapping made at exec, or a stack that has grown. */
@@ -187,6 +178,33 @@ class Collector {
       });
     }
   }
+}
+
+/** One program in one process: exec replaces the address space and begins another. Lines from `first` to before `end`. */
+interface Program {
+  pid: number;
+  comm: string;
+  first: number;
+  end: number;
+  faults: number;
+}
+
+/** The program with the most faults: a shell's `exec`, or a script that starts others, leaves several in a recording. */
+function busiestProgram(recording: Recording): Program {
+  const current = new Map<number, Program>();
+  const programs: Program[] = [];
+  for (const event of recording.events) {
+    let program = current.get(event.pid);
+    if (program === undefined || event.kind === 'exec') {
+      if (program !== undefined) program.end = event.line;
+      const comm = event.kind === 'exec' ? event.comm : '?';
+      program = { pid: event.pid, comm, first: event.line, end: Infinity, faults: 0 };
+      current.set(event.pid, program);
+      programs.push(program);
+    }
+    if (event.kind === 'fault') program.faults += 1;
+  }
+  return programs.reduce((best, program) => (program.faults > best.faults ? program : best));
 }
 
 /** Where an event stands: what takes rights away counts from its beginning, everything else from its end. */
@@ -320,7 +338,6 @@ export function planReplay(recording: Recording, cpus: number): ReplayPlan {
     skipped: collector.skipped,
     sharedPages: new Set([...users].filter(([, tidsOfPage]) => tidsOfPage.size > 1).map(([page]) => page)),
     calls: collector.calls,
-    beforeExec: collector.beforeExec,
   };
   deal(plan, items, dependencies(items, cpuOf, collector.bornAfter), cpuOf);
   return plan;

@@ -26,7 +26,6 @@ export interface ReplayReport {
   threads: number;
   recorded: number;
   calls: number;
-  beforeExec: number;
   replayed: number;
   skipped: { reason: string; count: number }[];
   /** Accesses on pages of one thread that took exactly the recorded fault. */
@@ -135,7 +134,6 @@ export async function replay(
     threads: plan.threads,
     recorded: plan.faults,
     calls: plan.calls,
-    beforeExec: plan.beforeExec,
     replayed: compared.matched + compared.shared + compared.differences.filter((d) => d.reason === undefined).length,
     skipped: [...plan.skipped].map(([reason, count]) => ({ reason, count })),
     matched: compared.matched,
