@@ -53,7 +53,9 @@ export function constantValue(node, checker) {
     if (!ts.isIdentifier(node.expression)) return undefined;
     const declaration = declarationOf(node.expression, checker);
     if (!declaration || !ts.isSourceFile(declaration.parent.parent.parent)) return undefined;
-    const object = ts.isAsExpression(declaration.initializer) ? declaration.initializer.expression : undefined;
+    // Only what is frozen by `as const` is a constant: the fields of any other object can be stored to.
+    const frozen = ts.isAsExpression(declaration.initializer) && ts.isConstTypeReference(declaration.initializer.type);
+    const object = frozen ? declaration.initializer.expression : undefined;
     if (!object || !ts.isObjectLiteralExpression(object)) return undefined;
     const property = object.properties.find((p) => ts.isPropertyAssignment(p) && p.name.getText() === node.name.text);
     return property && evaluate(property.initializer, checker);

@@ -17,6 +17,7 @@ function at(node) {
 
 /** Whether `node` is STEPPED or !STEPPED: its value in the twin, else undefined. */
 function steppedValue(node) {
+  if (ts.isParenthesizedExpression(node)) return steppedValue(node.expression);
   if (ts.isIdentifier(node) && node.text === 'STEPPED') return false;
   if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
     const inner = steppedValue(node.operand);
@@ -25,91 +26,82 @@ function steppedValue(node) {
   return undefined;
 }
 
-/** Names a file imports. */
-function importedNames(file) {
-  const names = new Set();
-  for (const statement of file.statements) {
-    const named = ts.isImportDeclaration(statement) && statement.importClause?.namedBindings;
-    if (named && ts.isNamedImports(named)) for (const element of named.elements) names.add(element.name.text);
+/** What a choice that hangs on STEPPED comes to: the node left of it, null for a statement that goes, or undefined. */
+function decide(node, factory) {
+  if (ts.isIfStatement(node)) {
+    const value = steppedValue(node.expression);
+    return value === undefined ? undefined : ((value ? node.thenStatement : node.elseStatement) ?? null);
   }
-  return names;
+  if (ts.isConditionalExpression(node)) {
+    const value = steppedValue(node.condition);
+    return value === undefined ? undefined : value ? node.whenTrue : node.whenFalse;
+  }
+  if (!ts.isBinaryExpression(node)) return undefined;
+  const value = steppedValue(node.left);
+  if (value === undefined) return undefined;
+  switch (node.operatorToken.kind) {
+    case ts.SyntaxKind.AmpersandAmpersandToken:
+      return value ? node.right : factory.createFalse();
+    case ts.SyntaxKind.BarBarToken:
+      return value ? factory.createTrue() : node.right;
+    default:
+      return undefined;
+  }
+}
+
+/** A generator, already rewritten inside, without its asterisk. */
+function plain(node, factory) {
+  const rest = [node.typeParameters, node.parameters, undefined, node.body];
+  if (ts.isFunctionDeclaration(node)) {
+    return factory.updateFunctionDeclaration(node, node.modifiers, undefined, node.name, ...rest);
+  }
+  if (ts.isFunctionExpression(node)) {
+    return factory.updateFunctionExpression(node, node.modifiers, undefined, node.name, ...rest);
+  }
+  return factory.updateMethodDeclaration(node, node.modifiers, undefined, node.name, node.questionToken, ...rest);
 }
 
 /**
- * A TypeScript `before` transformer; calls of the functions in `inlines` are inlined on the way, and, with a type
- * checker, constants become their values.
+ * A TypeScript `before` transformer. With a type checker, constants become their values and calls of the functions in
+ * `inlines` become their bodies: both go by what a name stands for, never by the name.
+ * @param {Map<ts.Node, object>} [inlines] from inlineTable
+ * @param {ts.TypeChecker} [checker]
+ * @returns {ts.TransformerFactory<ts.SourceFile>}
  */
 export const erase =
-  (inlines = new Map(), checker = undefined) =>
+  (inlines = new Map(), checker) =>
   (context) => {
     const { factory } = context;
-    let imported = new Set();
+    // A list of statements can lose one, and an `if` its `else`; any other branch or loop must keep a body.
+    const gone = (node) => {
+      const { parent } = node;
+      const listed = ts.isBlock(parent) || ts.isSourceFile(parent) || ts.isCaseOrDefaultClause(parent);
+      const isElse = ts.isIfStatement(parent) && parent.elseStatement === node;
+      return listed || isElse ? undefined : factory.createEmptyStatement();
+    };
     const visit = (node) => {
       if (ts.isExpressionStatement(node) && ts.isYieldExpression(node.expression) && !node.expression.asteriskToken) {
-        return undefined;
+        return gone(node);
       }
-      const literal = checker && foldConstant(node, checker, factory);
-      if (literal) return literal;
       if (ts.isYieldExpression(node)) {
         if (!node.asteriskToken) throw new EraseError(`${at(node)}: a yield must stand alone as a statement`);
         return ts.visitNode(node.expression, visit);
       }
-      if (ts.isIfStatement(node)) {
-        const value = steppedValue(node.expression);
-        if (value === true) return ts.visitNode(node.thenStatement, visit);
-        if (value === false) return node.elseStatement && ts.visitNode(node.elseStatement, visit);
-      }
-      if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.AmpersandAmpersandToken) {
-        const value = steppedValue(node.left);
-        if (value === true) return ts.visitNode(node.right, visit);
-        if (value === false) return factory.createFalse();
-      }
+      const decided = decide(node, factory);
+      if (decided === null) return gone(node);
+      if (decided !== undefined) return ts.visitNode(decided, visit);
+      const literal = checker && foldConstant(node, checker, factory);
+      if (literal) return literal;
       if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.name.text === 'STEPPED') {
         return factory.updateVariableDeclaration(node, node.name, undefined, undefined, factory.createFalse());
       }
       const done = ts.visitEachChild(node, visit, context);
-      if (ts.isCallExpression(done)) return inlineCall(done, inlines, imported, context) ?? done;
-      if (ts.isFunctionDeclaration(done) && done.asteriskToken) {
-        return factory.updateFunctionDeclaration(
-          done,
-          done.modifiers,
-          undefined,
-          done.name,
-          done.typeParameters,
-          done.parameters,
-          undefined,
-          done.body,
-        );
+      if (ts.isCallExpression(node)) return (checker && inlineCall(node, done, inlines, checker, context)) ?? done;
+      if (!ts.isFunctionLike(node) || !node.asteriskToken) return done;
+      if (node.modifiers?.some((modifier) => modifier.kind === ts.SyntaxKind.AsyncKeyword)) {
+        throw new EraseError(`${at(node)}: an async generator has no direct twin`);
       }
-      if (ts.isFunctionExpression(done) && done.asteriskToken) {
-        return factory.updateFunctionExpression(
-          done,
-          done.modifiers,
-          undefined,
-          done.name,
-          done.typeParameters,
-          done.parameters,
-          undefined,
-          done.body,
-        );
-      }
-      if (ts.isMethodDeclaration(done) && done.asteriskToken) {
-        return factory.updateMethodDeclaration(
-          done,
-          done.modifiers,
-          undefined,
-          done.name,
-          done.questionToken,
-          done.typeParameters,
-          done.parameters,
-          undefined,
-          done.body,
-        );
-      }
-      return done;
+      return plain(done, factory);
     };
-    return (file) => {
-      imported = importedNames(file);
-      return ts.visitNode(file, visit);
-    };
+    return (file) => ts.visitNode(file, visit);
   };

@@ -19,19 +19,35 @@ function soleExpression(declaration) {
   return undefined;
 }
 
-/** Whether an expression names nothing but its parameters and what every module has. */
+/** Whether `node` stores to a name itself (`x = 1`, `x++`): an argument in its place could not be stored to. */
+function storesToName(node) {
+  if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
+    const { operator } = node;
+    const steps = operator === ts.SyntaxKind.PlusPlusToken || operator === ts.SyntaxKind.MinusMinusToken;
+    return steps && ts.isIdentifier(node.operand);
+  }
+  if (!ts.isBinaryExpression(node) || !ts.isIdentifier(node.left)) return false;
+  const { kind } = node.operatorToken;
+  return kind >= ts.SyntaxKind.FirstAssignment && kind <= ts.SyntaxKind.LastAssignment;
+}
+
+/**
+ * Whether an expression names nothing but its parameters and what every module has, and still means the same with
+ * each parameter replaced by an argument.
+ */
 function isClosed(expression, parameters) {
   let closed = true;
   const visit = (node) => {
     if (ts.isPropertyAccessExpression(node)) visit(node.expression);
     else if (ts.isIdentifier(node)) closed &&= parameters.includes(node.text) || node.text === 'Atomics';
+    else if (ts.isObjectLiteralExpression(node) || ts.isFunctionLike(node) || storesToName(node)) closed = false;
     else ts.forEachChild(node, visit);
   };
   visit(expression);
   return closed;
 }
 
-/** Inlinable functions by file and name: { parameters, expression }. */
+/** Inlinable functions by declaration: { parameters, expression }. */
 export function inlineTable(sources) {
   const table = new Map();
   for (const source of sources) {
@@ -39,9 +55,10 @@ export function inlineTable(sources) {
       if (!ts.isFunctionDeclaration(statement) || !statement.body || !hasInlineTag(statement)) continue;
       const expression = soleExpression(statement);
       if (expression === undefined) continue;
+      if (!statement.parameters.every((parameter) => ts.isIdentifier(parameter.name) && !parameter.initializer))
+        continue;
       const parameters = statement.parameters.map((parameter) => parameter.name.text);
-      if (!isClosed(expression, parameters)) continue;
-      table.set(statement.name.text, { parameters, expression, file: source.fileName });
+      if (isClosed(expression, parameters)) table.set(statement, { parameters, expression });
     }
   }
   return table;
@@ -90,17 +107,24 @@ function instantiate(expression, bindings, context) {
   return factory.createParenthesizedExpression(ts.visitNode(expression, visit));
 }
 
+/** The function a called name stands for, through imports. */
+function calledFunction(callee, checker) {
+  const symbol = checker.getSymbolAtLocation(callee);
+  const aliased = symbol && symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  return aliased?.valueDeclaration;
+}
+
 /**
- * What a call becomes: the inlined expression, or undefined where it must stay a call. `imported` are the names that
- * this file imports from elsewhere in the kernel.
+ * What a call becomes: the inlined expression, or undefined where it must stay a call. `call` is the call as written,
+ * which the checker knows; `done` is the same call with its arguments rewritten.
  */
-export function inlineCall(call, table, imported, context) {
-  if (!ts.isIdentifier(call.expression) || !imported.has(call.expression.text)) return undefined;
-  const entry = table.get(call.expression.text);
-  if (entry === undefined || call.arguments.length !== entry.parameters.length) return undefined;
-  if (!call.arguments.every(isSimple)) return undefined;
+export function inlineCall(call, done, table, checker, context) {
+  if (!ts.isIdentifier(call.expression)) return undefined;
+  const entry = table.get(calledFunction(call.expression, checker));
+  if (entry === undefined || done.arguments.length !== entry.parameters.length) return undefined;
+  if (!done.arguments.every(isSimple)) return undefined;
   const bindings = new Map();
-  call.arguments.forEach((argument, i) => {
+  done.arguments.forEach((argument, i) => {
     const atom = ts.isIdentifier(argument) || ts.isNumericLiteral(argument);
     bindings.set(entry.parameters[i], atom ? argument : context.factory.createParenthesizedExpression(argument));
   });
