@@ -97,5 +97,14 @@ for (const [name, text] of files) {
 const main = join(fresh, 'src', 'cli', 'main.js');
 if (existsSync(main)) chmodSync(main, 0o755);
 writeFileSync(join(fresh, '.stamp'), hash);
-rmSync(dist, { recursive: true, force: true });
-renameSync(fresh, dist);
+// Two renames, so that whoever starts meanwhile (another build, a test run) finds a whole dist, not one half deleted.
+const old = `${dist}.old-${process.pid}`;
+try {
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(fresh, dist);
+} catch (error) {
+  // Another build came in between; if it built the same, there is nothing left to do.
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== hash) throw error;
+} finally {
+  for (const folder of [old, fresh]) rmSync(folder, { recursive: true, force: true });
+}
