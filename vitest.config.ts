@@ -21,6 +21,7 @@ export default defineConfig({
   plugins: [compiled],
   test: {
     globalSetup: ['test/support/build.ts'],
+    reporters: ['default', './test/support/skips.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     server: { deps: { external: [new RegExp(`${sep}dist${sep}`)] } },
