@@ -1,5 +1,6 @@
-// `npm run check`: everything about the source that is not a test, and the tests once more under coverage, which counts
-// the code that runs in worker threads.
+// `npm run check`: everything about the source that is not a test, and the tests under coverage, which counts the code
+// that runs in worker threads. `--coverage <folder>` reads what an earlier run of the tests left there (with
+// NODE_V8_COVERAGE) instead of running them again.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,21 +28,11 @@ run('package', bin('publint'), ['--strict']);
 
 // Node writes what every thread ran, workers included; c8 maps it back through the source maps. The direct twin is
 // the same source as the stepped kernel, so both count for it.
-const coverage = mkdtempSync(join(tmpdir(), 'pagerace-coverage-'));
-try {
-  run('tests under coverage', bin('vitest'), ['run'], { NODE_V8_COVERAGE: coverage });
-  const report = [
-    'report',
-    '--temp-directory',
-    coverage,
-    '--reporter',
-    'text-summary',
-    '--include',
-    'dist/**',
-    '--include',
-    'src/**',
-  ];
-  run('coverage', bin('c8'), [...report, '--check-coverage', '--lines', '80']);
-} finally {
-  rmSync(coverage, { recursive: true, force: true });
-}
+const given = process.argv.indexOf('--coverage');
+const folder = given === -1 ? mkdtempSync(join(tmpdir(), 'pagerace-coverage-')) : process.argv[given + 1];
+// On exit, since that is how a failed step ends.
+if (given === -1) process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+else if (folder === undefined) throw new Error('--coverage needs a folder');
+if (given === -1) run('tests under coverage', bin('vitest'), ['run'], { NODE_V8_COVERAGE: folder });
+const read = ['report', '--temp-directory', folder, '--include', 'dist/**', '--include', 'src/**'];
+run('coverage', bin('c8'), [...read, '--reporter', 'text-summary', '--check-coverage', '--lines', '80']);
