@@ -184,7 +184,8 @@ export class Machine {
       return {
         run: (op) => Promise.race([remote.run(op), gone]),
         stop: async () => {
-          await Promise.race([remote.stop(), gone]);
+          // The task's end may overtake the answer: it is what was asked for.
+          await Promise.race([remote.stop(), ended]);
           port.close();
         },
       };
