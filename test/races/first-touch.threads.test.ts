@@ -72,7 +72,7 @@ describe('neg: without a defence', () => {
     async (_name, without, locking) => {
       let shown = 0;
       for (let run = 0; run < TRIES; run++) {
-        const config = { cpus: 2, memory: 2 * MEMORY, without, locking };
+        const config = { cpus: 2, memory: 4 * MEMORY, without, locking };
         const { findings } = (await race(config, workload('same-page'), 4 * PAGES)).verdict;
         const text = findings.map((finding) => [finding.message, ...finding.details].join('\n')).join('\n');
         if (text.includes('lost store') && /folios? leaked/.test(text) && text.includes('BUG: Bad rss-counter state'))
