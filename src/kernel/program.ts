@@ -125,7 +125,7 @@ export function* run_cpu(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observati
 function* user_mode(cpu: Cpu): Steps<void> {
   // Plain looks: a CPU that is late by an access or two is nothing to anybody.
   if (!STEPPED && local_read(cpu, header.stop) !== STOP_NONE) poll_stop(cpu);
-  if (local_read(cpu, cpu.area + cpu_area.ipi_pending) !== 0) yield* handle_interrupts(cpu);
+  if (STEPPED || local_read(cpu, cpu.area + cpu_area.ipi_pending) !== 0) yield* handle_interrupts(cpu);
 }
 
 /** Runs a program to its end. False if the process was killed on the way. */
@@ -140,7 +140,7 @@ export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Obser
       }
       continue;
     }
-    yield cpu.note('op', i, op);
+    if (cpu.note('op', i, op)) yield cpu.step;
     const signal = yield* run_op(cpu, mm, op, i, seen);
     if (i < seen.signals.length) seen.signals[i] = signal;
     yield* rcu_quiescent(cpu);

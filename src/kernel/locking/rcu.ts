@@ -16,7 +16,7 @@ import {
   CACHE_MAPLE_NODE,
   RCU_MAPLE_NODES,
 } from '../layout.ts';
-import { READ_ONCE, atomic_fetch_add, control_read, local_read, local_write } from '../memory.ts';
+import { READ_ONCE, STEPPED, atomic_fetch_add, control_read, local_read, local_write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { table_free } from '../mm/pgalloc.ts';
 import { kmem_cache_free } from '../mm/slab.ts';
@@ -75,6 +75,7 @@ export function* call_rcu_free(cpu: Cpu, cache: number, object: Word): Steps<voi
 
 /** Runs this CPU's callbacks whose grace period is over. Cheap where there are none. */
 export function* rcu_quiescent(cpu: Cpu): Steps<void> {
+  if (STEPPED && cpu.explored) return;
   rcu_note_context_switch(cpu);
   let head = local_read(cpu, cpu.area + cpu_area.rcu_head);
   const tail = local_read(cpu, cpu.area + cpu_area.rcu_tail);
@@ -100,7 +101,7 @@ export function* synchronize_rcu(cpu: Cpu): Steps<void> {
     const offline = (): boolean => control_read(cpu, area + cpu_area.state) !== CPU_ONLINE;
     if (offline()) continue;
     // It may be halted in a wait, and says that it is quiescent only when it wakes.
-    raise_interrupt(cpu, other);
+    yield* raise_interrupt(cpu, other);
     yield* smp_cond_load(cpu, area + cpu_area.rcu_qs, (v) => v >= seq || offline(), LOCK_IPI);
   }
 }

@@ -9,12 +9,16 @@ import { count_lock, cpu_area_of } from '../cpu.ts';
 import { cpu_area, lock_stat, mcs_node, spinlock } from '../layout.ts';
 import {
   READ_ONCE,
+  STEPPED,
   WRITE_ONCE,
   atomic_add,
   atomic_fetch_add,
   atomic_fetch_and,
   atomic_fetch_or,
   cmpxchg,
+  control_add,
+  control_read,
+  control_write,
   local_write,
   smp_store_release,
   write,
@@ -49,7 +53,8 @@ export function* spin_lock_init(cpu: Cpu, lock: Word): Steps<void> {
 /** spin_lock: returns with the lock held by this CPU. */
 export function* spin_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
   count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
-  if (cpu.lock === LOCK_TICKET) yield* ticket_lock(cpu, lock, lock_class);
+  if (STEPPED && cpu.explored) yield* lock_in_one_step(cpu, lock, lock_class);
+  else if (cpu.lock === LOCK_TICKET) yield* ticket_lock(cpu, lock, lock_class);
   else {
     const val = yield* cmpxchg(cpu, lock, 0, _Q_LOCKED_VAL);
     if (val !== 0) {
@@ -61,9 +66,31 @@ export function* spin_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void
   local_write(cpu, lock + spinlock.holder, cpu.id + 1);
 }
 
+/** Whether nobody holds the lock; looks without a step. */
+function is_free(cpu: Cpu, lock: Word): boolean {
+  const val = control_read(cpu, lock);
+  return cpu.lock === LOCK_TICKET ? val === control_read(cpu, lock + spinlock.serving) : val === 0;
+}
+
+/** What the explorer makes of every algorithm: the CPU is disabled while another holds the lock, then takes it. */
+function* lock_in_one_step(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
+  if (cpu.about_lock('lock', lock, () => is_free(cpu, lock), lock_class, lock + spinlock.holder)) yield cpu.step;
+  control_add(cpu, lock, 1);
+}
+
+function* unlock_in_one_step(cpu: Cpu, lock: Word): Steps<void> {
+  if (cpu.about('unlock', lock)) yield cpu.step;
+  if (cpu.lock === LOCK_TICKET) control_add(cpu, lock + spinlock.serving, 1);
+  else control_write(cpu, lock, 0);
+}
+
 /** spin_trylock: whether this CPU now holds the lock. */
 export function* spin_trylock(cpu: Cpu, lock: Word, lock_class: number): Steps<boolean> {
-  if (cpu.lock === LOCK_TICKET) {
+  if (STEPPED && cpu.explored) {
+    if (cpu.about_lock('trylock', lock, undefined, lock_class, lock + spinlock.holder)) yield cpu.step;
+    if (!is_free(cpu, lock)) return false;
+    control_add(cpu, lock, 1);
+  } else if (cpu.lock === LOCK_TICKET) {
     const serving = yield* READ_ONCE(cpu, lock + spinlock.serving);
     if ((yield* cmpxchg(cpu, lock, serving, (serving + 1) | 0)) !== serving) return false;
   } else if ((yield* cmpxchg(cpu, lock, 0, _Q_LOCKED_VAL)) !== 0) return false;
@@ -75,6 +102,10 @@ export function* spin_trylock(cpu: Cpu, lock: Word, lock_class: number): Steps<b
 /** spin_unlock. */
 export function* spin_unlock(cpu: Cpu, lock: Word): Steps<void> {
   local_write(cpu, lock + spinlock.holder, 0);
+  if (STEPPED && cpu.explored) {
+    yield* unlock_in_one_step(cpu, lock);
+    return;
+  }
   if (cpu.lock === LOCK_TICKET) {
     const mine = yield* READ_ONCE(cpu, lock + spinlock.serving);
     yield* smp_store_release(cpu, lock + spinlock.serving, (mine + 1) | 0);

@@ -64,7 +64,7 @@ export function* drain_all_stock(cpu: Cpu): Steps<void> {
       continue;
     }
     control_write(cpu, area + cpu_area.stock_flush, 1);
-    raise_interrupt(cpu, id);
+    yield* raise_interrupt(cpu, id);
   }
 }
 

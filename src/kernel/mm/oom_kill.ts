@@ -24,7 +24,7 @@ export function* pagefault_out_of_memory(cpu: Cpu): Steps<boolean> {
   cpu.oom_retries = 0;
   count_vm_event(cpu, OOM_KILL);
   printk(cpu, PRINTK_OOM_KILL, cpu.id);
-  yield cpu.note('oom_kill');
+  if (cpu.note('oom_kill')) yield cpu.step;
   return true;
 }
 
