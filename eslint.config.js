@@ -48,6 +48,11 @@ export default tseslint.config(
       'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
     },
   },
+  {
+    // It is a Processor, whose members the kernel names.
+    files: ['src/explore/thread-cpu.ts'],
+    rules: { '@typescript-eslint/naming-convention': ['error', kernelNames] },
+  },
   { files: ['src/kernel/memory.ts'], rules: { 'no-restricted-globals': 'off' } },
   {
     // Words, frames and events are read by index from arrays whose bounds the layout fixes.

@@ -10,11 +10,30 @@ import type { Footprint } from './trace.ts';
 import { insert, isCovered, reversalOf } from './wakeup.ts';
 import type { Reversal, WakeNode } from './wakeup.ts';
 
-/** Where a search begins: procs to run first, and the sleeping steps and the wakeup tree there. */
+/**
+ * Where a search begins: procs to run first; the steps that sleep where the last of them is taken; and the wakeup tree
+ * after it. Everything but the last step of the prefix is somebody else's.
+ */
 export interface Root {
   readonly prefix: readonly number[];
   readonly sleep: readonly Footprint[];
   readonly tree: readonly WakeNode[];
+}
+
+/** A point of an unfinished search with branches left. */
+export interface OpenPoint {
+  /** Procs run to get there. */
+  readonly prefix: readonly number[];
+  readonly sleep: readonly Footprint[];
+  /** The branch under way, whose rest is told by a deeper point; undefined at the deepest. */
+  readonly current: Footprint | undefined;
+  readonly tree: readonly WakeNode[];
+}
+
+/** A reversal that starts before a search's root, so many steps after the beginning. */
+export interface Above {
+  readonly depth: number;
+  readonly reversal: Reversal;
 }
 
 /** What a search has to say when an execution has ended. */
@@ -41,9 +60,9 @@ export class Dpor {
   executions = 0;
   blocked = 0;
   /** Reversals that start before the root: [depth, reversal], for whoever keeps the tree up there. */
-  readonly above: { depth: number; reversal: Reversal }[] = [];
+  readonly above: Above[] = [];
   private readonly execution: Execution;
-  private readonly trace: Trace;
+  readonly trace: Trace;
   private readonly root: Root;
   /** Per depth: sleeping steps, and the wakeup tree, whose first branch is the one being explored. */
   private readonly sleep: Footprint[][] = [];
@@ -59,7 +78,8 @@ export class Dpor {
     this.root = root;
     this.scratch = new Int32Array(width);
     const depth = root.prefix.length;
-    this.sleep[depth] = [...root.sleep];
+    // Of a search that starts in the middle, what sleeps at its root is known once the step before it was taken.
+    this.sleep[depth] = depth === 0 ? [...root.sleep] : [];
     this.tree[depth] = root.tree.map(copyNode);
     this.begun[depth] = 0;
   }
@@ -70,8 +90,8 @@ export class Dpor {
   }
 
   /** Explores until everything was, `onExecution` says stop, or `limit` more executions were. */
-  run(onExecution: OnExecution, limit: number = Infinity): void {
-    const until = this.executions + limit;
+  run(onExecution: OnExecution, limit?: number): void {
+    const until = this.executions + (limit ?? Infinity);
     while (!this.finished && this.executions < until) {
       const complete = this.runOnce();
       if (this.execution.discovered) return;
@@ -92,7 +112,7 @@ export class Dpor {
       execution.take(trace.proc[i]!);
       if (!trace.matches(i, execution.taken)) throw new NondeterminismError(i);
     }
-    while (trace.length < root.prefix.length) this.step(root.prefix[trace.length]!);
+    if (trace.length < root.prefix.length) this.enterRoot();
     for (;;) {
       if (execution.overran || execution.discovered) return true;
       const depth = trace.length;
@@ -111,6 +131,18 @@ export class Dpor {
     }
   }
 
+  private enterRoot(): void {
+    const { trace, root } = this;
+    while (trace.length < root.prefix.length) this.step(root.prefix[trace.length]!);
+    this.sleep[trace.length] = this.awake(root.sleep, trace.length - 1);
+  }
+
+  /** What of sleeping steps still sleeps after an event. */
+  private awake(sleep: readonly Footprint[], at: number): Footprint[] {
+    const event = this.trace.footprint(at);
+    return sleep.filter((step) => step.proc !== event.proc && !footprintsConflict(step, event));
+  }
+
   private step(proc: number): void {
     this.execution.take(proc);
     if (this.execution.procs > this.trace.width) throw new TooManyProcsError();
@@ -119,10 +151,7 @@ export class Dpor {
 
   /** Sets up the next depth: what still sleeps there, and the rest of the branch. */
   private descend(depth: number, taken: WakeNode): void {
-    const event = this.trace.footprint(depth);
-    this.sleep[depth + 1] = this.sleep[depth]!.filter(
-      (step) => step.proc !== event.proc && !footprintsConflict(step, event),
-    );
+    this.sleep[depth + 1] = this.awake(this.sleep[depth]!, depth);
     this.tree[depth + 1] = taken.children.slice();
     this.begun[depth + 1] = 0;
   }
@@ -177,6 +206,23 @@ export class Dpor {
       if (tree.length > 0) return;
     }
     this.finished = true;
+  }
+
+  /** The points of the search that have branches left, from the root down: what another search can go on from. */
+  open(): OpenPoint[] {
+    const { trace } = this;
+    const points: OpenPoint[] = [];
+    const procs = Array.from(trace.proc.subarray(0, trace.length));
+    for (let depth = this.root.prefix.length; depth <= trace.length; depth++) {
+      const under = depth < trace.length;
+      points.push({
+        prefix: procs.slice(0, depth),
+        sleep: this.sleep[depth]!,
+        current: under ? trace.footprint(depth) : undefined,
+        tree: (under ? this.tree[depth]!.slice(1) : this.tree[depth]!).map(copyNode),
+      });
+    }
+    return points;
   }
 
   /** The share of the search that is done, by weighing the branches of each point alike; a guess. */

@@ -37,6 +37,8 @@ export interface TakenStep {
 
 /** Hears of every step of an execution, seen or not, and of remarks. */
 export interface Listener {
+  /** A CPU announces its next step: its program's functions are on the stack. */
+  announced(cpu: number): void;
   beforeStep(proc: number, step: Step, preempts: boolean): void;
   beforeDrain(proc: number, cpu: number, store: BufferedStore): void;
   afterStep(): void;
@@ -80,6 +82,7 @@ export class Execution {
   private budget = -1;
   private readonly drainProcs = new Map<number, number>();
   private readonly drainCpus: number[] = [];
+  private readonly drainWords: number[] = [];
 
   constructor(subject: Subject, model: MemoryModel, shared?: Uint8Array) {
     this.subject = subject;
@@ -105,11 +108,13 @@ export class Execution {
       also: 0,
       store: undefined,
     };
+    if (model === 'tso') for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
     const isSeen = subject.everyStep
       ? (): boolean => true
       : (word: number, width: number): boolean => this.isShared(word, width);
     this.buffers = subject.cpus.map(
-      (_, cpu) => new CpuStoreBuffer(
+      (_, cpu) =>
+        new CpuStoreBuffer(
           model,
           this.words,
           isSeen,
@@ -161,12 +166,14 @@ export class Execution {
 
   /** The proc that takes stores of `word` (under tso: any) of a CPU to memory. */
   drainProc(cpu: number, word: number): number {
-    const key = this.model === 'tso' ? cpu : cpu * 0x40000000 + word;
+    if (this.model === 'tso') return this.cpus + cpu;
+    const key = cpu * 0x40000000 + word;
     let proc = this.drainProcs.get(key);
     if (proc === undefined) {
       proc = this.procs;
       this.drainProcs.set(key, proc);
       this.drainCpus.push(cpu);
+      this.drainWords.push(word);
     }
     return proc;
   }
@@ -174,11 +181,18 @@ export class Execution {
   /** A proc's name in a token: `0` a CPU, `0w` its oldest store (tso), `0w12` its oldest store of word 12 (pso). */
   procName(proc: number): string {
     if (proc < this.cpus) return String(proc);
-    for (const [key, value] of this.drainProcs) {
-      if (value !== proc) continue;
-      return this.model === 'tso' ? `${String(key)}w` : `${String(this.cpuOf(proc))}w${String(key % 0x40000000)}`;
-    }
-    throw new Error(`Execution.procName: there is no proc ${String(proc)}`);
+    const cpu = String(this.cpuOf(proc));
+    return this.model === 'tso' ? `${cpu}w` : `${cpu}w${String(this.drainWords[proc - this.cpus])}`;
+  }
+
+  /** The proc of a name in a token; -1 where there is none. */
+  procByName(name: string): number {
+    const [, cpuText = '', w, word = ''] = /^(\d+)(w(\d*))?$/.exec(name) ?? [];
+    const cpu = Number(cpuText);
+    if (cpuText === '' || cpu >= this.cpus) return -1;
+    if (w === undefined) return cpu;
+    if (this.model === 'sc' || (this.model === 'tso') !== (word === '')) return -1;
+    return Number(word) < this.words.length ? this.drainProc(cpu, Number(word)) : -1;
   }
 
   /** Whether a CPU has not ended. */
@@ -326,6 +340,10 @@ export class Execution {
       this.listener?.note(proc, step.note, step.values);
       return false;
     }
+    if (this.listener !== undefined) {
+      this.listener.afterStep();
+      this.listener.announced(proc);
+    }
     if (this.starting) {
       if (!this.subject.everyStep) this.touch(proc, step);
       return true;
@@ -336,7 +354,6 @@ export class Execution {
       this.budget -= 1;
     } else if (this.budget === 0) return true;
     else if (this.budget > 0) this.budget -= 1;
-    this.listener?.afterStep();
     this.listener?.beforeStep(proc, step, false);
     if (this.steps > this.maxSteps) {
       this.overran = true;

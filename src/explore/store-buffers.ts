@@ -3,7 +3,7 @@
 // tso, as on x86: first in, first out; a locked instruction or a full barrier waits until all are out. pso: in order
 // per word only, with smp_wmb and release stores keeping earlier stores before later ones; taking a lock or adding
 // without looking orders nothing but its own word. Loads of the same CPU look here first.
-import type { Step, StoreBuffer } from '../kernel/memory.ts';
+import type { Step, StepKind, StoreBuffer } from '../kernel/memory.ts';
 import type { MemoryModel } from './program.ts';
 
 /** A store on its way to memory. */
@@ -17,6 +17,28 @@ export interface BufferedStore {
   readonly after: number;
   /** How many turns its CPU had had when it stored: which of the CPU's steps this store belongs to. */
   readonly turn: number;
+}
+
+/** What stores of its CPU a step waits for: all that are buffered, those to its own word, or none. */
+export function waitsFor(kind: StepKind, model: MemoryModel): 'all' | 'own' | 'none' {
+  switch (kind) {
+    case 'mb':
+    case 'rmw':
+    case 'cmpxchg':
+    case 'unlock':
+    case 'read-unlock':
+    case 'write-unlock':
+      return 'all';
+    case 'add':
+    case 'lock':
+    case 'trylock':
+    case 'read-lock':
+    case 'read-trylock':
+    case 'write-lock':
+      return model === 'tso' ? 'all' : 'own';
+    default:
+      return 'none';
+  }
 }
 
 /** One CPU's store buffer. */
@@ -84,24 +106,8 @@ export class CpuStoreBuffer implements StoreBuffer {
   /** Whether a step of this CPU must wait until stores have gone out. */
   blocks(step: Step): boolean {
     if (this.stores.length === 0) return false;
-    switch (step.kind) {
-      case 'mb':
-      case 'rmw':
-      case 'cmpxchg':
-      case 'unlock':
-      case 'read-unlock':
-      case 'write-unlock':
-        return true;
-      case 'add':
-      case 'lock':
-      case 'trylock':
-      case 'read-lock':
-      case 'read-trylock':
-      case 'write-lock':
-        return this.model === 'tso' || this.touches(step.word, step.width);
-      default:
-        return false;
-    }
+    const stores = waitsFor(step.kind, this.model);
+    return stores === 'all' || (stores === 'own' && this.touches(step.word, step.width));
   }
 
   private touches(word: number, width: number): boolean {
@@ -118,7 +124,8 @@ export class CpuStoreBuffer implements StoreBuffer {
       if (stores[0]!.seq < store.after) return undefined;
       for (let before = 0; before < i; before++) {
         const other = stores[before]!;
-        if (other.word < store.word + store.data.length && store.word < other.word + other.data.length) return undefined;
+        if (other.word < store.word + store.data.length && store.word < other.word + other.data.length)
+          return undefined;
       }
       return store;
     }

@@ -6,6 +6,7 @@
 import type { StepKind } from '../kernel/memory.ts';
 import type { Execution, TakenStep } from './execution.ts';
 import { ADD, READ, WRITE, classOf, classesConflict, deltaOf, takesLock } from './footprint.ts';
+import { waitsFor } from './store-buffers.ts';
 
 /** What a step touches, as far as whether it commutes with others. */
 export interface Footprint {
@@ -218,9 +219,7 @@ export class Trace {
       if (store.after > 0) this.joinDrains(cpu, store.after);
       return;
     }
-    if (execution.model !== 'sc' && taken.width >= 0 && waitsForBuffer(taken.kind, execution.model)) {
-      this.joinDrains(proc, Infinity);
-    }
+    if (execution.model !== 'sc' && waitsFor(taken.kind, execution.model) === 'all') this.joinDrains(proc, Infinity);
   }
 
   private setBaseOfProc(proc: number): void {
@@ -267,9 +266,7 @@ export class Trace {
 
   private depends(f: number, step: PendingStep): boolean {
     const from = this.word[f]!;
-    return (
-      from < step.word + step.width && step.word < from + this.size[f]! && classesConflict(this.cls[f]!, step.cls)
-    );
+    return from < step.word + step.width && step.word < from + this.size[f]! && classesConflict(this.cls[f]!, step.cls);
   }
 
   private consider(f: number, proc: number): void {
@@ -326,7 +323,8 @@ export class Trace {
 
   /** The last event before `g` on the step's word that the step depends on. */
   private previousDependent(g: number, step: PendingStep): number {
-    const chained = this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
+    const chained =
+      this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
     if (chained) {
       for (let f = this.previousOn(g, step.word); f >= 0; f = this.previousOn(f, step.word)) {
         if (classesConflict(this.cls[f]!, step.cls)) return f;
@@ -480,26 +478,4 @@ interface PendingStep {
   /** What its word holds when it is taken. */
   readonly value: number;
   readonly valueHi: number;
-}
-
-/** Whether a step can only be taken once its CPU's stores are out. */
-function waitsForBuffer(kind: StepKind, model: 'sc' | 'tso' | 'pso'): boolean {
-  switch (kind) {
-    case 'mb':
-    case 'rmw':
-    case 'cmpxchg':
-    case 'unlock':
-    case 'read-unlock':
-    case 'write-unlock':
-      return true;
-    case 'add':
-    case 'lock':
-    case 'trylock':
-    case 'read-lock':
-    case 'read-trylock':
-    case 'write-lock':
-      return model === 'tso';
-    default:
-      return false;
-  }
 }
