@@ -7,8 +7,8 @@
 import type { Execution } from './execution.ts';
 import { Trace, footprintsConflict } from './trace.ts';
 import type { Footprint } from './trace.ts';
-import { insert, isCovered, reversalOf } from './wakeup.ts';
-import type { Reversal, WakeNode } from './wakeup.ts';
+import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
+import type { ReversalData, WakeNode } from './wakeup.ts';
 
 /**
  * Where a search begins: procs to run first; the steps that sleep where the last of them is taken; and the wakeup tree
@@ -33,7 +33,7 @@ export interface OpenPoint {
 /** A reversal that starts before a search's root, so many steps after the beginning. */
 export interface Above {
   readonly depth: number;
-  readonly reversal: Reversal;
+  readonly reversal: ReversalData;
 }
 
 /** What a search has to say when an execution has ended. */
@@ -69,14 +69,14 @@ export class Dpor {
   private readonly tree: WakeNode[][] = [];
   /** For estimates: branches begun at each depth. */
   private readonly begun: number[] = [];
-  private readonly scratch: Int32Array;
+  private readonly reversal: TraceReversal;
   private finished = false;
 
   constructor(execution: Execution, width: number, root: Root = { prefix: [], sleep: [], tree: EMPTY }) {
     this.execution = execution;
     this.trace = new Trace(execution, width);
     this.root = root;
-    this.scratch = new Int32Array(width);
+    this.reversal = new TraceReversal(this.trace);
     const depth = root.prefix.length;
     // Of a search that starts in the middle, what sleeps at its root is known once the step before it was taken.
     this.sleep[depth] = depth === 0 ? [...root.sleep] : [];
@@ -174,13 +174,13 @@ export class Dpor {
 
   /** Reverses the races of the execution that has just ended. */
   private plan(atEnd: boolean): void {
-    const { trace, scratch } = this;
+    const { trace, reversal } = this;
     const root = this.root.prefix.length;
     for (const race of trace.takeRaces(atEnd)) {
       const depth = race.earlier;
-      const reversal = reversalOf(trace, race, scratch);
+      reversal.set(race);
       if (depth < root) {
-        this.above.push({ depth, reversal });
+        this.above.push({ depth, reversal: reversalData(reversal) });
         continue;
       }
       if (!isCovered(this.sleep[depth]!, reversal)) insert(this.tree[depth]!, 1, reversal);

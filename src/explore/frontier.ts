@@ -11,7 +11,7 @@ import { failureOf } from './shrink.ts';
 import type { FailingSchedule } from './shrink.ts';
 import type { Complaint } from './subject.ts';
 import type { Footprint } from './trace.ts';
-import { insert, isCovered } from './wakeup.ts';
+import { StoredReversal, insert, isCovered } from './wakeup.ts';
 import type { WakeNode } from './wakeup.ts';
 
 /** Executions of one job. Part of what makes a search the same everywhere: changing it changes who finds what first. */
@@ -140,7 +140,8 @@ export class Frontier {
     for (const { depth, reversal } of result.above) {
       const point = this.points.get(keyOf(job.prefix.slice(0, depth)));
       if (point === undefined) throw new Error('Frontier.merge: a reversal starts at a point that nobody left open');
-      if (!isCovered(point.sleep, reversal)) insert(point.tree, 0, reversal);
+      const stored = new StoredReversal(reversal);
+      if (!isCovered(point.sleep, stored)) insert(point.tree, 0, stored);
     }
   }
 

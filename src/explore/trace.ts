@@ -118,6 +118,16 @@ export class Trace {
     };
   }
 
+  /** Whether an event depends on a step, program order aside. */
+  conflicts(event: number, step: Footprint): boolean {
+    const from = this.word[event]!;
+    return (
+      from < step.word + step.width &&
+      step.word < from + this.size[event]! &&
+      classesConflict(this.cls[event]!, step.cls)
+    );
+  }
+
   kindOf(event: number): StepKind {
     return this.extra[event]!.kind;
   }
@@ -190,6 +200,7 @@ export class Trace {
     return {
       kind,
       ready,
+      proc: this.proc[event]!,
       cls: this.cls[event]!,
       word: this.word[event]!,
       width: this.size[event]!,
@@ -247,12 +258,12 @@ export class Trace {
     const { latest } = this;
     latest.length = 0;
     if (step.width > CHAINED_WIDTH) {
-      for (let f = this.length - 1; f >= 0; f--) if (this.depends(f, step)) this.consider(f, proc);
+      for (let f = this.length - 1; f >= 0; f--) if (this.conflicts(f, step)) this.consider(f, proc);
       return;
     }
     for (let w = step.word; w < step.word + step.width; w++) this.collectOnWord(w, proc, step.cls);
     if (step.also !== 0) this.collectOnWord(step.also, proc, READ);
-    for (const f of this.wide) if (this.depends(f, step)) this.consider(f, proc);
+    for (const f of this.wide) if (this.conflicts(f, step)) this.consider(f, proc);
   }
 
   private collectOnWord(word: number, proc: number, cls: number): void {
@@ -262,11 +273,6 @@ export class Trace {
       // Everything before a write on this word happened before that write.
       if (other === WRITE) return;
     }
-  }
-
-  private depends(f: number, step: PendingStep): boolean {
-    const from = this.word[f]!;
-    return from < step.word + step.width && step.word < from + this.size[f]! && classesConflict(this.cls[f]!, step.cls);
   }
 
   private consider(f: number, proc: number): void {
@@ -331,7 +337,7 @@ export class Trace {
       }
       return -1;
     }
-    for (let f = g - 1; f >= 0; f--) if (this.depends(f, step)) return f;
+    for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step)) return f;
     return -1;
   }
 
@@ -339,7 +345,8 @@ export class Trace {
   private couldGoBefore(g: number, step: PendingStep): boolean {
     if (takesLock(step.kind) || step.kind === 'write-lock') {
       const kind = this.kindOf(g);
-      if (takesLock(kind) || kind === 'write-lock') return true;
+      // A trylock that failed found it held.
+      if (takesLock(kind) || kind === 'write-lock') return this.cls[g] === WRITE;
       if (kind === 'unlock' || kind === 'write-unlock') return false;
     }
     return step.ready === undefined || step.ready(this.valueWithout(g, step));
@@ -366,7 +373,7 @@ export class Trace {
       const found = this.size[g]! <= CHAINED_WIDTH;
       const value = found ? this.valueWithout(g, step) : step.value;
       const valueHi = width === 2 && this.cls[g] === WRITE && this.word[g] === word ? this.oldHi[g]! : step.valueHi;
-      const wasLock = takesLock(this.kindOf(g));
+      const wasLock = takesLock(this.kindOf(g)) && this.cls[g] === WRITE;
       const free = kind === 'trylock' && (wasLock || this.kindOf(g) === 'unlock') ? wasLock : value === step.operand;
       cls = classOf({ kind, width, operand: step.operand, operand_hi: step.operandHi }, value, valueHi, free);
     }
@@ -382,6 +389,7 @@ export class Trace {
       const pending: PendingStep = {
         kind: step.kind,
         ready: step.ready,
+        proc: p,
         cls: execution.classOfNext(p),
         word: step.word,
         width: step.width,
@@ -466,12 +474,9 @@ export class Trace {
 }
 
 /** A step that was or might be taken. */
-interface PendingStep {
+interface PendingStep extends Footprint {
   readonly kind: StepKind;
   readonly ready: ((value: number) => boolean) | undefined;
-  readonly cls: number;
-  readonly word: number;
-  readonly width: number;
   readonly operand: number;
   readonly operandHi: number;
   readonly also: number;

@@ -11,96 +11,168 @@ export interface WakeNode extends Footprint {
   readonly children: WakeNode[];
 }
 
-/** The steps that reverse a race, from the point before its earlier event: events of the trace, the last of them -1. */
-export class Reversal {
-  readonly steps: readonly Footprint[];
-  /** precedes[i] has j if step j must come before step i. */
-  private readonly precedes: readonly (readonly number[])[];
+/** The steps that reverse a race, from the point before its earlier event, in an order in which they can be taken. */
+export interface Reversal {
+  readonly length: number;
+  proc(step: number): number;
+  footprint(step: number): Footprint;
+  /** Whether step `first` must come before step `second`, which stands later. */
+  precedes(first: number, second: number): boolean;
+  /** Whether a step depends on another one, program order aside. */
+  conflicts(step: number, other: Footprint): boolean;
+}
 
-  constructor(steps: readonly Footprint[], precedes: readonly (readonly number[])[]) {
-    this.steps = steps;
-    this.precedes = precedes;
+/** A reversal worked out from the trace that its race was found in; good until that trace changes. */
+export class TraceReversal implements Reversal {
+  private events: number[] = [];
+  private last: Footprint;
+  private readonly trace: Trace;
+  /** What happened before the last step by itself. */
+  private readonly base: Int32Array;
+
+  constructor(trace: Trace) {
+    this.trace = trace;
+    this.base = new Int32Array(trace.width);
+    this.last = { proc: 0, cls: 0, word: 0, width: 0 };
   }
 
-  /** Position of the first step of `proc` among `left`; -1 if it has none. */
-  static firstOf(steps: readonly Footprint[], left: readonly number[], proc: number): number {
-    for (let i = 0; i < left.length; i++) if (steps[left[i]!]!.proc === proc) return i;
-    return -1;
+  /** Turns to another race. */
+  set(race: Race): void {
+    this.events = this.trace.reversal(race, this.base);
+    this.last = race.footprint;
   }
 
-  /** Whether the step at position `at` of `left` may come first of them. */
-  isInitial(left: readonly number[], at: number): boolean {
-    const before = this.precedes[left[at]!]!;
-    for (let i = 0; i < at; i++) if (before.includes(left[i]!)) return false;
-    return true;
+  get length(): number {
+    return this.events.length;
   }
 
-  /** Whether `step` depends on none of `left`. */
-  isIndependent(left: readonly number[], step: Footprint): boolean {
-    for (const i of left) if (footprintsConflict(this.steps[i]!, step)) return false;
-    return true;
+  proc(step: number): number {
+    const event = this.events[step]!;
+    return event < 0 ? this.last.proc : this.trace.proc[event]!;
   }
 
-  /**
-   * Whether an execution that begins with `step` can go on to do the same as `left`: then position of the step in
-   * `left`, or `left.length` where it is none of them and independent of all; -1 if not.
-   */
-  weakInitial(left: readonly number[], step: Footprint): number {
-    const at = Reversal.firstOf(this.steps, left, step.proc);
-    if (at >= 0) return this.isInitial(left, at) ? at : -1;
-    return this.isIndependent(left, step) ? left.length : -1;
+  footprint(step: number): Footprint {
+    const event = this.events[step]!;
+    return event < 0 ? this.last : this.trace.footprint(event);
+  }
+
+  precedes(first: number, second: number): boolean {
+    const { events, trace } = this;
+    const a = events[first]!;
+    const b = events[second]!;
+    if (b >= 0) return trace.happensBefore(a, b);
+    return this.base[trace.proc[a]!]! >= trace.index[a]! || trace.conflicts(a, this.last);
+  }
+
+  conflicts(step: number, other: Footprint): boolean {
+    const event = this.events[step]!;
+    return event < 0 ? footprintsConflict(this.last, other) : this.trace.conflicts(event, other);
   }
 }
 
-/** Works out a race's reversal from the trace it was found in. */
-export function reversalOf(trace: Trace, race: Race, scratch: Int32Array): Reversal {
-  const events = trace.reversal(race, scratch);
-  const last = events.length - 1;
-  const steps = events.map((event) => (event < 0 ? race.footprint : trace.footprint(event)));
-  const precedes = events.map((event, i) => {
+/** A reversal as plain data, which outlives its trace and goes from one thread to another. */
+export interface ReversalData {
+  readonly steps: readonly Footprint[];
+  /** orders[i] has j if step j must come before step i. */
+  readonly orders: readonly (readonly number[])[];
+}
+
+/** A reversal as plain data. */
+export function reversalData(reversal: Reversal): ReversalData {
+  const steps = Array.from({ length: reversal.length }, (_, i) => reversal.footprint(i));
+  const orders = steps.map((_, i) => {
     const before: number[] = [];
-    for (let j = 0; j < i; j++) {
-      const other = events[j]!;
-      const ordered =
-        i === last
-          ? scratch[trace.proc[other]!]! >= trace.index[other]! || footprintsConflict(steps[j]!, race.footprint)
-          : trace.happensBefore(other, event);
-      if (ordered) before.push(j);
-    }
+    for (let j = 0; j < i; j++) if (reversal.precedes(j, i)) before.push(j);
     return before;
   });
-  return new Reversal(steps, precedes);
+  return { steps, orders };
+}
+
+/** A reversal from plain data. */
+export class StoredReversal implements Reversal {
+  private readonly data: ReversalData;
+
+  constructor(data: ReversalData) {
+    this.data = data;
+  }
+
+  get length(): number {
+    return this.data.steps.length;
+  }
+
+  proc(step: number): number {
+    return this.data.steps[step]!.proc;
+  }
+
+  footprint(step: number): Footprint {
+    return this.data.steps[step]!;
+  }
+
+  precedes(first: number, second: number): boolean {
+    return this.data.orders[second]!.includes(first);
+  }
+
+  conflicts(step: number, other: Footprint): boolean {
+    return footprintsConflict(this.data.steps[step]!, other);
+  }
+}
+
+/** 0, 1, 2 …: all steps of a reversal. */
+const ALL: number[] = [];
+
+function allOf(reversal: Reversal): readonly number[] {
+  while (ALL.length < reversal.length) ALL.push(ALL.length);
+  return ALL;
+}
+
+/**
+ * Whether an execution that begins with `step` can go on to do the same as the first `count` of `left`: then the place
+ * of the step among them, or `count` where it is none of them and depends on none; -1 if it can't.
+ */
+function weakInitial(reversal: Reversal, left: readonly number[], count: number, step: Footprint): number {
+  for (let at = 0; at < count; at++) {
+    if (reversal.proc(left[at]!) !== step.proc) continue;
+    for (let i = 0; i < at; i++) if (reversal.precedes(left[i]!, left[at]!)) return -1;
+    return at;
+  }
+  for (let i = 0; i < count; i++) if (reversal.conflicts(left[i]!, step)) return -1;
+  return count;
 }
 
 /** Whether one of the sleeping steps leads to the same as the reversal: then it was explored already. */
 export function isCovered(sleep: readonly Footprint[], reversal: Reversal): boolean {
-  const all = reversal.steps.map((_, i) => i);
-  return sleep.some((step) => reversal.weakInitial(all, step) >= 0);
+  const all = allOf(reversal);
+  for (const step of sleep) if (weakInitial(reversal, all, reversal.length, step) >= 0) return true;
+  return false;
 }
 
-/** Inserts a reversal into the tree whose first `skip` branches are not to be followed. True if the tree has grown. */
-export function insert(children: WakeNode[], skip: number, reversal: Reversal): boolean {
-  let left = reversal.steps.map((_, i) => i);
+/** Inserts a reversal into the tree whose first `skip` branches are not to be followed. */
+export function insert(children: WakeNode[], skip: number, reversal: Reversal): void {
+  let left = allOf(reversal);
+  let count = reversal.length;
   let branches = children;
   for (let from = skip; ; from = 0) {
     let followed: WakeNode | undefined;
     for (let c = from; c < branches.length; c++) {
       const child = branches[c]!;
-      const at = reversal.weakInitial(left, child);
+      const at = weakInitial(reversal, left, count, child);
       if (at < 0) continue;
-      if (at < left.length) left = left.filter((_, i) => i !== at);
+      if (at < count) {
+        left = [...left.slice(0, at), ...left.slice(at + 1, count)];
+        count -= 1;
+      }
       followed = child;
       break;
     }
     if (followed === undefined) break;
-    if (followed.children.length === 0) return false;
+    // A branch that ends here leads to the same, and will be explored to its end.
+    if (followed.children.length === 0) return;
     branches = followed.children;
   }
-  for (const i of left) {
-    const step = reversal.steps[i]!;
-    const node: WakeNode = { proc: step.proc, cls: step.cls, word: step.word, width: step.width, children: [] };
+  for (let i = 0; i < count; i++) {
+    const { proc, cls, word, width } = reversal.footprint(left[i]!);
+    const node: WakeNode = { proc, cls, word, width, children: [] };
     branches.push(node);
     branches = node.children;
   }
-  return left.length > 0;
 }
