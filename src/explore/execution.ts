@@ -112,7 +112,8 @@ export class Execution {
       ? (): boolean => true
       : (word: number, width: number): boolean => this.isShared(word, width);
     this.buffers = subject.cpus.map(
-      (_, cpu) => new CpuStoreBuffer(
+      (_, cpu) =>
+        new CpuStoreBuffer(
           model,
           this.words,
           isSeen,

@@ -118,7 +118,8 @@ export class CpuStoreBuffer implements StoreBuffer {
       if (stores[0]!.seq < store.after) return undefined;
       for (let before = 0; before < i; before++) {
         const other = stores[before]!;
-        if (other.word < store.word + store.data.length && store.word < other.word + other.data.length) return undefined;
+        if (other.word < store.word + store.data.length && store.word < other.word + other.data.length)
+          return undefined;
       }
       return store;
     }

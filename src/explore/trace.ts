@@ -271,9 +271,7 @@ export class Trace {
 
   private depends(f: number, step: PendingStep): boolean {
     const from = this.word[f]!;
-    return (
-      from < step.word + step.width && step.word < from + this.size[f]! && classesConflict(this.cls[f]!, step.cls)
-    );
+    return from < step.word + step.width && step.word < from + this.size[f]! && classesConflict(this.cls[f]!, step.cls);
   }
 
   private writes(f: number, word: number): boolean {
@@ -339,7 +337,8 @@ export class Trace {
       for (let f = g - 1; f >= 0; f--) if (this.depends(f, step) || this.writes(f, step.also)) return f;
       return -1;
     }
-    const chained = this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
+    const chained =
+      this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
     if (chained) {
       for (let f = this.previousOn(g, step.word); f >= 0; f = this.previousOn(f, step.word)) {
         if (classesConflict(this.cls[f]!, step.cls)) return f;
