@@ -5,8 +5,9 @@
 // that waits is disabled; the step that ends a wait can be reversed only with what the wait is for, which may lie
 // further back than the step that ended it (trace.ts).
 import type { Execution } from './execution.ts';
-import { Trace, footprintsConflict } from './trace.ts';
-import type { Footprint } from './trace.ts';
+import { footprintsConflict } from './footprint.ts';
+import type { Footprint } from './footprint.ts';
+import { Trace } from './trace.ts';
 import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
 import type { ReversalData, WakeNode } from './wakeup.ts';
 

@@ -75,7 +75,15 @@ export function classesConflict(a: number, b: number): boolean {
   return a !== b || a === WRITE;
 }
 
-/** Whether the kind takes a lock that only one CPU can hold, in one step. */
-export function takesLock(kind: StepKind): boolean {
-  return kind === 'lock' || kind === 'trylock';
+/** What a step touches, as far as whether it commutes with others. */
+export interface Footprint {
+  readonly proc: number;
+  readonly cls: number;
+  readonly word: number;
+  readonly width: number;
+}
+
+/** Whether two footprints depend on each other, program order aside. */
+export function footprintsConflict(a: Footprint, b: Footprint): boolean {
+  return a.word < b.word + b.width && b.word < a.word + a.width && classesConflict(a.cls, b.cls);
 }

@@ -10,7 +10,7 @@ import type { Execution } from './execution.ts';
 import { failureOf } from './shrink.ts';
 import type { FailingSchedule } from './shrink.ts';
 import type { Complaint } from './subject.ts';
-import type { Footprint } from './trace.ts';
+import type { Footprint } from './footprint.ts';
 import { StoredReversal, insert, isCovered } from './wakeup.ts';
 import type { WakeNode } from './wakeup.ts';
 

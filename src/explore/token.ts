@@ -10,6 +10,8 @@ import type { Execution } from './execution.ts';
 export const TOKEN_VERSION = 1;
 
 const EXAMPLE = '0:4,1:6,0:2';
+/** The token of a schedule in which nobody ever goes. */
+const NOTHING = '0:0';
 /** Longest token that is read, in characters. */
 const MAX_TOKEN = 1_000_000;
 const MAX_COUNT = 1_000_000_000;
@@ -44,7 +46,7 @@ export function tokenOf(execution: Execution): string {
   for (let i = 0; i < schedule.length; i += 2) {
     turns.push(`${execution.procName(schedule[i]!)}:${String(schedule[i + 1])}`);
   }
-  return turns.join(',');
+  return turns.length === 0 ? NOTHING : turns.join(',');
 }
 
 /** Takes a token apart. Throws a UsageError where it is none. */
@@ -63,7 +65,7 @@ export function parseToken(token: string): Schedule {
   const turns = schedule.split(',').map((part): Turn => {
     const [, proc = '', steps = ''] =
       /^(\d{1,3}(?:w\d{0,10})?):(\d{1,10})$/.exec(part) ?? refuse(`'${part}' is not CPU:steps`);
-    if (Number(steps) < 1 || Number(steps) > MAX_COUNT) refuse(`'${part}' must have at least one step`);
+    if (Number(steps) > MAX_COUNT) refuse(`'${part}' has more than ${MAX_COUNT.toLocaleString('en')} steps`);
     return { proc, steps: Number(steps) };
   });
   return { turns, fingerprint: suffix };

@@ -3,8 +3,10 @@
 // After Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial order reduction"
 // (JACM 64(4), 2017). A sequence that reverses a race goes into the tree of the point it starts from, unless a branch
 // that was explored there already, or one that waits there, leads to the same.
-import { footprintsConflict } from './trace.ts';
-import type { Footprint, Race, Trace } from './trace.ts';
+import { footprintsConflict } from './footprint.ts';
+import type { Footprint } from './footprint.ts';
+import type { Race } from './race.ts';
+import type { Trace } from './trace.ts';
 
 /** A step to take, and what may follow it. */
 export interface WakeNode extends Footprint {
