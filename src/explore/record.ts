@@ -1,19 +1,7 @@
 // What happened in one execution, step by step: for people, for judges and for other tools' formats.
-import type { StepKind } from '../kernel/memory.ts';
+import type { AccessEvent } from '../check/access-event.ts';
 
-/** One access, as it was done. */
-export interface AccessEvent {
-  readonly cpu: number;
-  /** `drain`: a store left the CPU's store buffer (weak memory models); the store itself was announced as its own step. */
-  readonly kind: StepKind | 'drain';
-  /** First word and number of words touched. */
-  readonly word: number;
-  readonly width: number;
-  /** Whether it stored: false for a load, a failed cmpxchg or trylock, and a store that went into the store buffer. */
-  readonly stored: boolean;
-  /** For locks and waits: the kernel's lock class (LOCK_*); 0 elsewhere. */
-  readonly lockClass: number;
-}
+export type { AccessEvent } from '../check/access-event.ts';
 
 /** A step of an execution that was recorded in full. */
 export interface RecordedStep extends AccessEvent {
