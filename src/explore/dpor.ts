@@ -209,7 +209,13 @@ export class Dpor {
     this.finished = true;
   }
 
-  /** The points of the search that have branches left, from the root down: what another search can go on from. */
+  /** What the last step before the root did; undefined where the root is the beginning. */
+  get rootStep(): Footprint | undefined {
+    const depth = this.root.prefix.length;
+    return depth === 0 ? undefined : this.trace.footprint(depth - 1);
+  }
+
+  /** The points on the path that the search stands on, from the root down: what another search can go on from. */
   open(): OpenPoint[] {
     const { trace } = this;
     const points: OpenPoint[] = [];

@@ -1,9 +1,9 @@
 // explore(): tries schedules of a program by a strategy, within a budget, and says what it found and what it covered.
 import { canonicalForm } from './audit.ts';
-import { complaintOf } from './complaint.ts';
+import { complaintOf, waitingCpus } from './complaint.ts';
 import { Execution } from './execution.ts';
-import { Frontier, firstWidth, runJob, withWidth } from './frontier.ts';
-import type { Job, JobResult } from './frontier.ts';
+import { Frontier, JOB_EXECUTIONS, firstWidth, runJob, withWidth } from './frontier.ts';
+import type { JobOptions } from './frontier.ts';
 import { checkOptions, checkProgram } from './options.ts';
 import type { ExploreOptions, Settings, Strategy } from './options.ts';
 import type { EndState, MemoryModel, Program } from './program.ts';
@@ -103,7 +103,8 @@ export class Search {
     if (settings.onExecution === undefined) return;
     const { subject } = execution;
     const memory = subject instanceof ProgramSubject ? subject.memory() : Int32Array.from(subject.words);
-    settings.onExecution({ memory, returns: execution.end().returns, token: tokenOf(execution), failed });
+    const waiting = waitingCpus(execution).map(({ cpu }) => cpu);
+    settings.onExecution({ memory, returns: execution.end().returns, token: tokenOf(execution), failed, waiting });
   }
 
   /** Judges an execution that has ended and counts it. True: the search ends here. */
@@ -118,50 +119,50 @@ export class Search {
   }
 }
 
-/** One round after another of jobs, done here one by one. */
+/** One job after another, done here. True if nothing is left. */
 function searchByDpor(search: Search, seen: Set<string> | undefined): boolean {
   const { execution, settings } = search;
   let frontier = new Frontier();
   let width = firstWidth(execution);
-  const doJob = (job: Job): JobResult =>
-    withWidth(execution, width, (entries) => {
+  for (let job = frontier.next(); job !== undefined; job = frontier.next()) {
+    const result = withWidth(execution, width, (entries) => {
       width = entries;
-      let done = 0;
-      return runJob(execution, job, {
-        width,
-        stopAtFailure: settings.stopAtFailure,
-        complain: (ended) => {
-          const complaint = search.complain(ended);
-          search.tell(complaint !== undefined);
-          return complaint;
-        },
-        afterExecution: (dpor) => {
-          done += 1;
-          seen?.add(canonicalForm(dpor.trace));
-          return search.isCut(frontier.executions + done, frontier.executions === 0 ? dpor.share : undefined);
-        },
-      });
+      return runJob(execution, job, jobOptions(search, frontier.executions, width, seen));
     });
-  for (;;) {
-    const jobs = frontier.round();
-    for (const job of jobs) {
-      const result = doJob(job);
-      if (result.discovered.length > 0) {
-        // Steps that nobody seemed to see are seen: from the beginning, knowing that.
-        frontier = new Frontier();
-        seen?.clear();
-        break;
-      }
-      frontier.merge(job, result);
-      search.executions = frontier.executions;
-      search.blocked = frontier.blocked;
-      search.steps = frontier.steps;
-      search.failure = frontier.failure;
-      if (search.failure !== undefined && settings.stopAtFailure) return false;
-      if (search.cut) return frontier.isFinished && !result.abandoned;
+    if (result.discovered.length > 0) {
+      // Steps that nobody seemed to see are seen: from the beginning, knowing that.
+      frontier = new Frontier();
+      seen?.clear();
+      continue;
     }
-    if (frontier.isFinished) return true;
+    frontier.accept(result);
+    search.executions = frontier.executions;
+    search.blocked = frontier.blocked;
+    search.steps = frontier.steps;
+    search.failure = frontier.failure;
+    if (search.cut || (search.failure !== undefined && settings.stopAtFailure)) break;
   }
+  return frontier.next() === undefined;
+}
+
+/** How a job of a search is done here, where `before` executions were done already. */
+function jobOptions(search: Search, before: number, width: number, seen: Set<string> | undefined): JobOptions {
+  let done = 0;
+  return {
+    width,
+    limit: JOB_EXECUTIONS,
+    stopAtFailure: search.settings.stopAtFailure,
+    complain: (ended) => {
+      const complaint = search.complain(ended);
+      search.tell(complaint !== undefined);
+      return complaint;
+    },
+    afterExecution: (dpor) => {
+      done += 1;
+      seen?.add(canonicalForm(dpor.trace));
+      return search.isCut(before + done, before === 0 ? dpor.share : undefined);
+    },
+  };
 }
 
 /** Searches by any strategy. True if everything was covered. */

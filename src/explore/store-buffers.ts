@@ -36,6 +36,9 @@ export function waitsFor(kind: StepKind, model: MemoryModel): 'all' | 'own' | 'n
     case 'read-trylock':
     case 'write-lock':
       return model === 'tso' ? 'all' : 'own';
+    // A wait looks at memory, where this CPU's own store must have arrived.
+    case 'wait':
+      return 'own';
     default:
       return 'none';
   }

@@ -210,10 +210,19 @@ export class Trace {
       const cpu = execution.cpuOf(proc);
       const issued = this.ofProc[cpu]![store.turn - 1];
       if (issued !== undefined) this.join(issued);
-      if (store.after > 0) this.joinDrains(cpu, store.after);
+      if (store.after > 0) this.joinDrains(cpu, (event) => this.storeSeq[event]! < store.after);
       return;
     }
-    if (execution.model !== 'sc' && waitsFor(taken.kind, execution.model) === 'all') this.joinDrains(proc, Infinity);
+    if (execution.model === 'sc') return;
+    const waited = waitsFor(taken.kind, execution.model);
+    if (waited === 'all') this.joinDrains(proc, () => true);
+    else if (waited === 'own') {
+      const { word, width } = taken;
+      this.joinDrains(
+        proc,
+        (event) => this.word[event]! < word + width && word < this.word[event]! + this.size[event]!,
+      );
+    }
   }
 
   private setBaseOfProc(proc: number): void {
@@ -223,16 +232,12 @@ export class Trace {
     if (last !== undefined) this.join(last);
   }
 
-  /** Joins the stores of a CPU that went out, if their number is below `after`. */
-  private joinDrains(cpu: number, after: number): void {
+  /** Joins the last stores of a CPU that went out, of those that `counts`. */
+  private joinDrains(cpu: number, counts: (event: number) => boolean): void {
     for (let q = this.execution.cpus; q < this.execution.procs; q++) {
       if (this.execution.cpuOf(q) !== cpu) continue;
-      const events = this.ofProc[q]!;
-      for (let i = events.length - 1; i >= 0; i--) {
-        if (this.storeSeq[events[i]!]! >= after) continue;
-        this.join(events[i]!);
-        break;
-      }
+      const last = this.ofProc[q]!.findLast(counts);
+      if (last !== undefined) this.join(last);
     }
   }
 
