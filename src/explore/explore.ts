@@ -243,7 +243,12 @@ function withJudges(judges: readonly JudgeExecution[]): JudgeExecution {
 }
 
 /** What came of a search: shrinks its failure, records it, and says what was covered. */
-function conclude(search: Search, complete: boolean, pctLength: number, seen: Set<string> | undefined): Exploration {
+export function conclude(
+  search: Search,
+  complete: boolean,
+  pctLength: number,
+  seen: Set<string> | undefined,
+): Exploration {
   const { settings, execution } = search;
   const found = search.failure;
   const failure = found === undefined ? undefined : toFailure(search, found);

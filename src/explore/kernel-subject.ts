@@ -92,7 +92,7 @@ export class KernelSubject implements Subject {
   }
 
   /** The finding that says most to a user: lost memory before anything that only the kernel suffers. */
-  judge(_: ExecutionEnd): Complaint | undefined {
+  judge(): Complaint | undefined {
     const { findings } = this.verdict();
     const first = findings.find((finding) => finding.judge === 'I13') ?? findings[0];
     return first === undefined ? undefined : { judge: first.judge, message: first.message };
