@@ -127,20 +127,26 @@ export class Cpu implements Processor {
     return this.announce(step);
   }
 
-  /** Announces a lock's step: as about_wait, with its class and where its holder is written (0: nowhere). */
+  /**
+   * Announces a lock's step: as about_wait, with its class and where its holder is written (0: nowhere). `free` is the
+   * value of a spinlock that nobody holds.
+   */
   about_lock(
     kind: StepKind,
     lock: Word,
     ready: ((value: number) => boolean) | undefined,
     lock_class: number,
     holder: Word,
+    also: Word = 0,
+    free = 0,
   ): boolean {
     const step = this.step;
     step.kind = kind;
     step.word = lock;
     step.width = 1;
+    step.operand = free;
     step.ready = ready;
-    step.also = 0;
+    step.also = also;
     step.lock_class = lock_class;
     step.holder = holder;
     return this.announce(step);

@@ -27,7 +27,7 @@ import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
 import { oom_reap_task_mm } from './mm/oom_kill.ts';
 import { drain_pages } from './mm/pcp.ts';
-import { handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
+import { do_idle, handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
 
 /** One operation of a program. Addresses and lengths in bytes; loads and stores are of aligned 32-bit words. */
 export type Op =
@@ -119,6 +119,12 @@ export function* run_cpu(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observati
   const alive = yield* run_program(cpu, mm, ops, seen);
   yield* cpu_down(cpu);
   return alive;
+}
+
+/** Runs a program on a CPU that the explorer drives, which then idles: it is up before the first step and stays up. */
+export function* run_explored(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observations): Steps<never> {
+  yield* run_program(cpu, mm, ops, seen);
+  return yield* do_idle(cpu);
 }
 
 /** Between two accesses or system calls: the point where a user program can be interrupted. */

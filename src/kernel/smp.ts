@@ -125,7 +125,7 @@ function* explored_wait(
   lock_class: number,
   holder: Word,
 ): Steps<number> {
-  const also = cpu.irqs_off === 0 ? cpu.area + cpu_area.ipi_pending : 0;
+  const also = interrupt_word(cpu);
   for (;;) {
     cpu.step.lock_class = lock_class;
     cpu.step.holder = holder;
@@ -134,6 +134,11 @@ function* explored_wait(
     if (ready(value)) return value;
     yield* handle_interrupts(cpu);
   }
+}
+
+/** For a wait under the explorer: the word whose change ends it, because this CPU is interrupted; 0 with interrupts off. */
+export function interrupt_word(cpu: Cpu): Word {
+  return cpu.irqs_off === 0 ? cpu.area + cpu_area.ipi_pending : 0;
 }
 
 /** Reports that this CPU holds no RCU-protected pointer: every grace period begun so far may end without it. */
@@ -161,6 +166,16 @@ export function* handle_interrupts(cpu: Cpu): Steps<void> {
     wake_waiters(cpu, slot + ipi_slot.state);
   }
 }
+
+/** do_idle under the explorer: a CPU whose program has ended answers interrupts, and never goes offline. */
+export function* do_idle(cpu: Cpu): Steps<never> {
+  for (;;) {
+    if (cpu.about_wait('idle', cpu.area + cpu_area.ipi_pending, is_pending)) yield cpu.step;
+    yield* handle_interrupts(cpu);
+  }
+}
+
+const is_pending = (value: number): boolean => value !== 0;
 
 /** Raises the interrupt line of CPU `target` after its slot was filled, and wakes it if it is halted. */
 export function* raise_interrupt(cpu: Cpu, target: number): Steps<void> {

@@ -18,7 +18,7 @@ import {
   write,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
-import { smp_cond_load, wake_waiters } from '../smp.ts';
+import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
 
 export const RWSEM_WRITER_LOCKED = 1;
 export const RWSEM_FLAG_WAITERS = 2;
@@ -36,6 +36,21 @@ function writable(count: number): boolean {
   return count === 0;
 }
 
+/** The step that may take a semaphore: the CPU is disabled while it can't be taken, but for interrupts. */
+function* wait_for_semaphore(
+  cpu: Cpu,
+  kind: 'read-lock' | 'write-lock',
+  sem: Word,
+  ready: (count: number) => boolean,
+  lock_class: number,
+): Steps<void> {
+  for (;;) {
+    if (cpu.about_lock(kind, sem, ready, lock_class, sem + rwsem.owner, interrupt_word(cpu))) yield cpu.step;
+    if (ready(control_read(cpu, sem))) return;
+    yield* handle_interrupts(cpu);
+  }
+}
+
 /** init_rwsem. */
 export function* init_rwsem(cpu: Cpu, sem: Word): Steps<void> {
   yield* write(cpu, sem + rwsem.count, 0);
@@ -46,7 +61,7 @@ export function* init_rwsem(cpu: Cpu, sem: Word): Steps<void> {
 export function* down_read(cpu: Cpu, sem: Word, lock_class: number): Steps<void> {
   count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
   if (STEPPED && cpu.explored) {
-    if (cpu.about_lock('read-lock', sem, readable, lock_class, sem + rwsem.owner)) yield cpu.step;
+    yield* wait_for_semaphore(cpu, 'read-lock', sem, readable, lock_class);
     control_add(cpu, sem, RWSEM_READER_BIAS);
     return;
   }
@@ -96,7 +111,7 @@ export function* up_read(cpu: Cpu, sem: Word): Steps<void> {
 export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void> {
   count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
   if (STEPPED && cpu.explored) {
-    if (cpu.about_lock('write-lock', sem, writable, lock_class, sem + rwsem.owner)) yield cpu.step;
+    yield* wait_for_semaphore(cpu, 'write-lock', sem, writable, lock_class);
     control_write(cpu, sem, RWSEM_WRITER_LOCKED);
   } else if ((yield* cmpxchg(cpu, sem, 0, RWSEM_WRITER_LOCKED)) !== 0) {
     count_lock(cpu, lock_class, lock_stat.contentions, 1);

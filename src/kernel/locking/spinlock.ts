@@ -17,6 +17,7 @@ import {
   atomic_fetch_or,
   cmpxchg,
   control_add,
+  control_cmpxchg,
   control_read,
   control_write,
   local_write,
@@ -25,7 +26,7 @@ import {
   xchg_byte,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
-import { smp_cond_load, wake_waiters } from '../smp.ts';
+import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
 
 export const LOCK_QSPINLOCK = 0;
 export const LOCK_TICKET = 1;
@@ -66,30 +67,44 @@ export function* spin_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void
   local_write(cpu, lock + spinlock.holder, cpu.id + 1);
 }
 
-/** Whether nobody holds the lock; looks without a step. */
-function is_free(cpu: Cpu, lock: Word): boolean {
-  const val = control_read(cpu, lock);
-  return cpu.lock === LOCK_TICKET ? val === control_read(cpu, lock + spinlock.serving) : val === 0;
+const is_zero = (val: number): boolean => val === 0;
+
+/**
+ * What the explorer makes of every algorithm: the word is one above its free value while somebody holds the lock. With
+ * tickets, of which set-up has drawn some, the free value is the number being served, which stays as it is here.
+ */
+function* free_value(cpu: Cpu, lock: Word): Steps<number> {
+  return cpu.lock === LOCK_TICKET ? yield* READ_ONCE(cpu, lock + spinlock.serving) : 0;
 }
 
-/** What the explorer makes of every algorithm: the CPU is disabled while another holds the lock, then takes it. */
+/** The CPU is disabled while another holds the lock, but for interrupts, which it answers; then it takes it. */
 function* lock_in_one_step(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
-  if (cpu.about_lock('lock', lock, () => is_free(cpu, lock), lock_class, lock + spinlock.holder)) yield cpu.step;
-  control_add(cpu, lock, 1);
+  const free = yield* free_value(cpu, lock);
+  const ready = free === 0 ? is_zero : (val: number): boolean => val === free;
+  const holder = lock + spinlock.holder;
+  for (;;) {
+    if (cpu.about_lock('lock', lock, ready, lock_class, holder, interrupt_word(cpu), free)) yield cpu.step;
+    if (control_read(cpu, lock) === free) break;
+    yield* handle_interrupts(cpu);
+  }
+  control_write(cpu, lock, free + 1);
+}
+
+function* trylock_in_one_step(cpu: Cpu, lock: Word, lock_class: number): Steps<boolean> {
+  const free = yield* free_value(cpu, lock);
+  if (cpu.about_lock('trylock', lock, undefined, lock_class, lock + spinlock.holder, 0, free)) yield cpu.step;
+  return control_cmpxchg(cpu, lock, free, free + 1) === free;
 }
 
 function* unlock_in_one_step(cpu: Cpu, lock: Word): Steps<void> {
   if (cpu.about('unlock', lock)) yield cpu.step;
-  if (cpu.lock === LOCK_TICKET) control_add(cpu, lock + spinlock.serving, 1);
-  else control_write(cpu, lock, 0);
+  control_add(cpu, lock, -1);
 }
 
 /** spin_trylock: whether this CPU now holds the lock. */
 export function* spin_trylock(cpu: Cpu, lock: Word, lock_class: number): Steps<boolean> {
   if (STEPPED && cpu.explored) {
-    if (cpu.about_lock('trylock', lock, undefined, lock_class, lock + spinlock.holder)) yield cpu.step;
-    if (!is_free(cpu, lock)) return false;
-    control_add(cpu, lock, 1);
+    if (!(yield* trylock_in_one_step(cpu, lock, lock_class))) return false;
   } else if (cpu.lock === LOCK_TICKET) {
     const serving = yield* READ_ONCE(cpu, lock + spinlock.serving);
     if ((yield* cmpxchg(cpu, lock, serving, (serving + 1) | 0)) !== serving) return false;

@@ -2,7 +2,8 @@
 import type { Cpu } from '../cpu.ts';
 import { FAIL_PAGE_ALLOC, cpu_area, header } from '../layout.ts';
 import { count_vm_event } from '../cpu.ts';
-import { control_add, local_read, local_write } from '../memory.ts';
+import { READ_ONCE, atomic_fetch_add, local_read, local_write } from '../memory.ts';
+import type { Steps } from '../memory.ts';
 
 export const SITE_FOLIO = 0;
 export const SITE_PTE_TABLE = 1;
@@ -23,16 +24,16 @@ function random31(cpu: Cpu): number {
 }
 
 /** should_fail: whether this allocation is made to fail. One plain read where injection is off. */
-export function should_fail(cpu: Cpu, site: number): boolean {
+export function* should_fail(cpu: Cpu, site: number): Steps<boolean> {
   const probability = local_read(cpu, header.fail_probability);
   const interval = local_read(cpu, header.fail_interval);
   if ((probability | interval) === 0 || (local_read(cpu, header.fail_sites) & (1 << site)) === 0) return false;
   const chosen =
     (probability !== 0 && random31(cpu) < probability) ||
-    (interval !== 0 && (control_add(cpu, header.fail_count, 1) + 1) % interval === 0);
+    (interval !== 0 && ((yield* atomic_fetch_add(cpu, header.fail_count, 1)) + 1) % interval === 0);
   if (!chosen) return false;
-  const times = local_read(cpu, header.fail_times);
-  if (times >= 0 && control_add(cpu, header.fail_times, -1) <= 0) return false;
+  const times = yield* READ_ONCE(cpu, header.fail_times);
+  if (times >= 0 && (yield* atomic_fetch_add(cpu, header.fail_times, -1)) <= 0) return false;
   count_vm_event(cpu, FAIL_PAGE_ALLOC);
   return true;
 }

@@ -7,10 +7,10 @@ import { cpu_area_of } from '../cpu.ts';
 import { CACHE_MEM_CGROUP, CPU_ONLINE, PAGE_COUNTER_MAX, cpu_area, header, mem_cgroup, page } from '../layout.ts';
 import {
   READ_ONCE,
+  WRITE_ONCE,
   atomic_add,
   atomic_fetch_add,
   control_read,
-  control_write,
   local_read,
   local_write,
   read,
@@ -48,8 +48,8 @@ function* drain_stock(cpu: Cpu, area: Word): Steps<void> {
 
 /** drain_local_stock: answers another CPU's drain_all_stock. */
 export function* drain_local_stock(cpu: Cpu): Steps<void> {
-  if (control_read(cpu, cpu.area + cpu_area.stock_flush) === 0) return;
-  control_write(cpu, cpu.area + cpu_area.stock_flush, 0);
+  if ((yield* READ_ONCE(cpu, cpu.area + cpu_area.stock_flush)) === 0) return;
+  yield* WRITE_ONCE(cpu, cpu.area + cpu_area.stock_flush, 0);
   yield* drain_stock(cpu, cpu.area);
 }
 
@@ -63,7 +63,7 @@ export function* drain_all_stock(cpu: Cpu): Steps<void> {
       yield* drain_stock(cpu, area);
       continue;
     }
-    control_write(cpu, area + cpu_area.stock_flush, 1);
+    yield* WRITE_ONCE(cpu, area + cpu_area.stock_flush, 1);
     yield* raise_interrupt(cpu, id);
   }
 }

@@ -168,7 +168,7 @@ function* get_page_from_freelist(cpu: Cpu, gfp: number, order: number, mark_fiel
 
 /** __alloc_pages: the first of 2^order pages, with one reference; 0 when out of memory or made to fail. */
 export function* alloc_pages(cpu: Cpu, gfp: number, order: number, site: number): Steps<Word> {
-  if (should_fail(cpu, site)) return 0;
+  if (yield* should_fail(cpu, site)) return 0;
   const block = yield* get_page_from_freelist(cpu, gfp, order, zone_struct.watermark_low);
   return block !== 0 ? block : yield* __alloc_pages_slowpath(cpu, gfp, order);
 }
