@@ -30,7 +30,9 @@ export interface TakenStep {
   operand: number;
   operandHi: number;
   ready: ((value: number) => boolean) | undefined;
+  /** A second word that this step may have been waiting for, and what it held; 0: none. */
   also: number;
+  alsoValue: number;
   /** For a store that goes out: the stores that had to go before it. */
   store: BufferedStore | undefined;
 }
@@ -106,6 +108,7 @@ export class Execution {
       operandHi: 0,
       ready: undefined,
       also: 0,
+      alsoValue: 0,
       store: undefined,
     };
     if (model === 'tso') for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
@@ -241,11 +244,14 @@ export class Execution {
     taken.width = step.width;
     taken.old = this.words[step.word]!;
     taken.oldHi = step.width === 2 ? this.words[step.word + 1]! : 0;
-    taken.cls = classOf(step, taken.old, taken.oldHi, taken.old === step.operand);
+    // Whom an interrupt wakes where a lock is still held has only looked at the lock.
+    const woken = step.ready !== undefined && !step.ready(taken.old);
+    taken.cls = woken ? READ : classOf(step, taken.old, taken.oldHi, taken.old === step.operand);
     taken.operand = step.operand;
     taken.operandHi = step.operand_hi;
     taken.ready = step.ready;
     taken.also = step.also;
+    taken.alsoValue = step.also === 0 ? 0 : this.words[step.also]!;
     taken.store = undefined;
     if (this.model !== 'sc' && isStore(step.kind)) {
       // It only goes into the buffer.

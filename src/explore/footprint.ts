@@ -74,8 +74,3 @@ export function deltaOf(kind: StepKind, operand: number): number {
 export function classesConflict(a: number, b: number): boolean {
   return a !== b || a === WRITE;
 }
-
-/** Whether the kind takes a lock that only one CPU can hold, in one step. */
-export function takesLock(kind: StepKind): boolean {
-  return kind === 'lock' || kind === 'trylock';
-}

@@ -5,7 +5,7 @@
 // come and go at the end, as a depth-first search goes on and back.
 import type { StepKind } from '../kernel/memory.ts';
 import type { Execution, TakenStep } from './execution.ts';
-import { ADD, READ, WRITE, classOf, classesConflict, deltaOf, takesLock } from './footprint.ts';
+import { ADD, READ, WRITE, classOf, classesConflict, deltaOf } from './footprint.ts';
 import { waitsFor } from './store-buffers.ts';
 
 /** What a step touches, as far as whether it commutes with others. */
@@ -68,6 +68,7 @@ export class Trace {
   private operand: Int32Array<ArrayBuffer>;
   private operandHi: Int32Array<ArrayBuffer>;
   private also: Int32Array<ArrayBuffer>;
+  private alsoValue: Int32Array<ArrayBuffer>;
   private storeSeq: Int32Array<ArrayBuffer>;
   /** Previous event on the event's first and second word. */
   private before0: Int32Array<ArrayBuffer>;
@@ -98,6 +99,7 @@ export class Trace {
     this.operand = cells();
     this.operandHi = cells();
     this.also = cells();
+    this.alsoValue = cells();
     this.storeSeq = cells();
     this.before0 = cells();
     this.before1 = cells();
@@ -162,6 +164,7 @@ export class Trace {
     this.operand[event] = taken.operand;
     this.operandHi[event] = taken.operandHi;
     this.also[event] = taken.also;
+    this.alsoValue[event] = taken.alsoValue;
     this.storeSeq[event] = taken.store === undefined ? -1 : taken.store.seq;
     this.extra[event] = { kind: taken.kind, ready: taken.ready };
     this.setBase(taken);
@@ -207,6 +210,7 @@ export class Trace {
       operand: this.operand[event]!,
       operandHi: this.operandHi[event]!,
       also: this.also[event]!,
+      alsoValue: this.alsoValue[event]!,
       value: this.old[event]!,
       valueHi: this.oldHi[event]!,
     };
@@ -275,6 +279,11 @@ export class Trace {
     }
   }
 
+  private writes(f: number, word: number): boolean {
+    const from = this.word[f]!;
+    return this.cls[f] !== READ && from <= word && word < from + this.size[f]!;
+  }
+
   private consider(f: number, proc: number): void {
     const q = this.proc[f]!;
     if (q === proc) return;
@@ -327,8 +336,12 @@ export class Trace {
     }
   }
 
-  /** The last event before `g` on the step's word that the step depends on. */
+  /** The last event before `g` that the step depends on. */
   private previousDependent(g: number, step: PendingStep): number {
+    if (step.also !== 0) {
+      for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step) || this.writes(f, step.also)) return f;
+      return -1;
+    }
     const chained =
       this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
     if (chained) {
@@ -343,21 +356,16 @@ export class Trace {
 
   /** Whether the step could be taken just before event `g`, with all that does not depend on `g` done. */
   private couldGoBefore(g: number, step: PendingStep): boolean {
-    if (takesLock(step.kind) || step.kind === 'write-lock') {
-      const kind = this.kindOf(g);
-      // A trylock that failed found it held.
-      if (takesLock(kind) || kind === 'write-lock') return this.cls[g] === WRITE;
-      if (kind === 'unlock' || kind === 'write-unlock') return false;
-    }
-    return step.ready === undefined || step.ready(this.valueWithout(g, step));
+    if (step.also !== 0 && this.valueWithout(g, step.also, step.alsoValue) !== 0) return true;
+    return step.ready === undefined || step.ready(this.valueWithout(g, step.word, step.value));
   }
 
-  /** What the step's word would hold with event `g` and all that happened after it undone. */
-  private valueWithout(g: number, step: PendingStep): number {
+  /** What a word that holds `now` would hold with event `g` and all that happened after it undone. */
+  private valueWithout(g: number, word: number, now: number): number {
     const q = this.proc[g]!;
     const index = this.index[g]!;
-    let { value } = step;
-    for (let f = this.head[step.word]!; f >= g; f = this.previousOn(f, step.word)) {
+    let value = now;
+    for (let f = this.head[word]!; f >= g; f = this.previousOn(f, word)) {
       if (this.clock[f * this.width + q]! < index) continue;
       if (this.cls[f] === WRITE) value = this.old[f]!;
       else if (this.cls[f] === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
@@ -369,12 +377,16 @@ export class Trace {
   private reversed(g: number, proc: number, step: PendingStep): Footprint {
     const { kind, word, width } = step;
     let { cls } = step;
-    if (kind === 'cmpxchg' || kind === 'trylock' || kind === 'read-trylock') {
+    if (step.ready !== undefined) {
+      // What an interrupt ended here may end there by what it waited for, and take the lock.
+      const woken = step.also !== 0 && !step.ready(this.valueWithout(g, word, step.value));
+      const operation = { kind, width, operand: step.operand, operand_hi: step.operandHi };
+      cls = woken ? READ : classOf(operation, step.value, step.valueHi, true);
+    } else if (kind === 'cmpxchg' || kind === 'trylock' || kind === 'read-trylock') {
       const found = this.size[g]! <= CHAINED_WIDTH;
-      const value = found ? this.valueWithout(g, step) : step.value;
+      const value = found ? this.valueWithout(g, word, step.value) : step.value;
       const valueHi = width === 2 && this.cls[g] === WRITE && this.word[g] === word ? this.oldHi[g]! : step.valueHi;
-      const wasLock = takesLock(this.kindOf(g)) && this.cls[g] === WRITE;
-      const free = kind === 'trylock' && (wasLock || this.kindOf(g) === 'unlock') ? wasLock : value === step.operand;
+      const free = value === step.operand;
       cls = classOf({ kind, width, operand: step.operand, operand_hi: step.operandHi }, value, valueHi, free);
     }
     return { proc, cls, word, width };
@@ -396,6 +408,7 @@ export class Trace {
         operand: step.operand,
         operandHi: step.operand_hi,
         also: step.also,
+        alsoValue: step.also === 0 ? 0 : execution.words[step.also]!,
         value: execution.words[step.word]!,
         valueHi: 0,
       };
@@ -465,6 +478,7 @@ export class Trace {
     this.operand = grown(this.operand, n);
     this.operandHi = grown(this.operandHi, n);
     this.also = grown(this.also, n);
+    this.alsoValue = grown(this.alsoValue, n);
     this.storeSeq = grown(this.storeSeq, n);
     this.before0 = grown(this.before0, n);
     this.before1 = grown(this.before1, n);
@@ -480,6 +494,7 @@ interface PendingStep extends Footprint {
   readonly operand: number;
   readonly operandHi: number;
   readonly also: number;
+  readonly alsoValue: number;
   /** What its word holds when it is taken. */
   readonly value: number;
   readonly valueHi: number;
