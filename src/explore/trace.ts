@@ -14,6 +14,8 @@ export interface Footprint {
   readonly cls: number;
   readonly word: number;
   readonly width: number;
+  /** A word that it reads as well; 0: none. */
+  readonly also: number;
 }
 
 /** A race that can be reversed: event `later`, or the pending step of a CPU that waits at the end, could go before event `earlier`. */
@@ -44,7 +46,12 @@ function grown(old: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBu
 
 /** Whether two footprints depend on each other, program order aside. */
 export function footprintsConflict(a: Footprint, b: Footprint): boolean {
-  return a.word < b.word + b.width && b.word < a.word + a.width && classesConflict(a.cls, b.cls);
+  if (a.word < b.word + b.width && b.word < a.word + a.width && classesConflict(a.cls, b.cls)) return true;
+  return changes(a, b.also) || changes(b, a.also);
+}
+
+function changes(step: Footprint, word: number): boolean {
+  return word !== 0 && step.cls !== READ && step.word <= word && word < step.word + step.width;
 }
 
 /** The events of one execution. */
@@ -117,17 +124,18 @@ export class Trace {
       cls: this.cls[event]!,
       word: this.word[event]!,
       width: this.size[event]!,
+      also: this.also[event]!,
     };
   }
 
   /** Whether an event depends on a step, program order aside. */
   conflicts(event: number, step: Footprint): boolean {
     const from = this.word[event]!;
-    return (
-      from < step.word + step.width &&
-      step.word < from + this.size[event]! &&
-      classesConflict(this.cls[event]!, step.cls)
-    );
+    const to = from + this.size[event]!;
+    const cls = this.cls[event]!;
+    if (from < step.word + step.width && step.word < to && classesConflict(cls, step.cls)) return true;
+    if (step.also !== 0 && cls !== READ && from <= step.also && step.also < to) return true;
+    return changes(step, this.also[event]!);
   }
 
   kindOf(event: number): StepKind {
@@ -279,11 +287,6 @@ export class Trace {
     }
   }
 
-  private writes(f: number, word: number): boolean {
-    const from = this.word[f]!;
-    return this.cls[f] !== READ && from <= word && word < from + this.size[f]!;
-  }
-
   private consider(f: number, proc: number): void {
     const q = this.proc[f]!;
     if (q === proc) return;
@@ -339,7 +342,7 @@ export class Trace {
   /** The last event before `g` that the step depends on. */
   private previousDependent(g: number, step: PendingStep): number {
     if (step.also !== 0) {
-      for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step) || this.writes(f, step.also)) return f;
+      for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step)) return f;
       return -1;
     }
     const chained =
@@ -389,7 +392,7 @@ export class Trace {
       const free = value === step.operand;
       cls = classOf({ kind, width, operand: step.operand, operand_hi: step.operandHi }, value, valueHi, free);
     }
-    return { proc, cls, word, width };
+    return { proc, cls, word, width, also: step.also };
   }
 
   /** At the end: a CPU that waits might have gone on, had it come earlier. */
