@@ -123,8 +123,8 @@ export class Frontier {
     for (const point of this.points.values()) {
       for (const branch of point.tree.splice(0)) {
         jobs.push({ prefix: [...point.prefix, branch.proc], sleep: [...point.sleep], tree: branch.children });
-        const { proc, cls, word, width } = branch;
-        point.sleep.push({ proc, cls, word, width });
+        const { proc, cls, word, width, also } = branch;
+        point.sleep.push({ proc, cls, word, width, also });
       }
     }
     return jobs;

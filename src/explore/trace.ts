@@ -80,6 +80,8 @@ export class Trace {
   /** Previous event on the event's first and second word. */
   private before0: Int32Array<ArrayBuffer>;
   private before1: Int32Array<ArrayBuffer>;
+  /** And on the second word that it may have waited for. */
+  private beforeAlso: Int32Array<ArrayBuffer>;
   private readonly extra: EventExtra[] = [];
   /** Last event on a word; -1 none. */
   private readonly head: Int32Array<ArrayBuffer>;
@@ -110,6 +112,7 @@ export class Trace {
     this.storeSeq = cells();
     this.before0 = cells();
     this.before1 = cells();
+    this.beforeAlso = cells();
     this.clock = new Int32Array(this.capacity * width);
     this.basis = new Int32Array(this.capacity * width);
     this.base = new Int32Array(width);
@@ -280,7 +283,7 @@ export class Trace {
 
   private collectOnWord(word: number, proc: number, cls: number): void {
     for (let f = this.head[word]!; f >= 0; f = this.previousOn(f, word)) {
-      const other = this.cls[f]!;
+      const other = this.classOn(f, word);
       if (classesConflict(other, cls)) this.consider(f, proc);
       // Everything before a write on this word happened before that write.
       if (other === WRITE) return;
@@ -302,7 +305,13 @@ export class Trace {
   }
 
   private previousOn(event: number, word: number): number {
+    if (word !== 0 && this.also[event] === word) return this.beforeAlso[event]!;
     return this.word[event] === word ? this.before0[event]! : this.before1[event]!;
+  }
+
+  /** The class that an event has on one of its words. */
+  private classOn(event: number, word: number): number {
+    return word !== 0 && this.also[event] === word ? READ : this.cls[event]!;
   }
 
   /** Races between the new step and the events it depends on directly. */
@@ -349,7 +358,7 @@ export class Trace {
       this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
     if (chained) {
       for (let f = this.previousOn(g, step.word); f >= 0; f = this.previousOn(f, step.word)) {
-        if (classesConflict(this.cls[f]!, step.cls)) return f;
+        if (classesConflict(this.classOn(f, step.word), step.cls)) return f;
       }
       return -1;
     }
@@ -370,8 +379,9 @@ export class Trace {
     let value = now;
     for (let f = this.head[word]!; f >= g; f = this.previousOn(f, word)) {
       if (this.clock[f * this.width + q]! < index) continue;
-      if (this.cls[f] === WRITE) value = this.old[f]!;
-      else if (this.cls[f] === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
+      const cls = this.classOn(f, word);
+      if (cls === WRITE) value = this.old[f]!;
+      else if (cls === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
     }
     return value;
   }
@@ -442,6 +452,11 @@ export class Trace {
 
   private link(event: number): void {
     const width = this.size[event]!;
+    const also = this.also[event]!;
+    if (also !== 0) {
+      this.beforeAlso[event] = this.head[also]!;
+      this.head[also] = event;
+    }
     if (width > CHAINED_WIDTH) {
       this.wide.push(event);
       return;
@@ -459,6 +474,8 @@ export class Trace {
 
   private unlink(event: number): void {
     const width = this.size[event]!;
+    const also = this.also[event]!;
+    if (also !== 0) this.head[also] = this.beforeAlso[event]!;
     if (width > CHAINED_WIDTH) {
       this.wide.pop();
       return;
@@ -485,6 +502,7 @@ export class Trace {
     this.storeSeq = grown(this.storeSeq, n);
     this.before0 = grown(this.before0, n);
     this.before1 = grown(this.before1, n);
+    this.beforeAlso = grown(this.beforeAlso, n);
     this.clock = grown(this.clock, n * this.width);
     this.basis = grown(this.basis, n * this.width);
   }
