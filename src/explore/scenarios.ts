@@ -181,6 +181,15 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+/** Defences that a locking design does not need in these scenarios, because something else of it closes the race. */
+export const NEEDLESS: Readonly<Record<string, readonly string[]>> = {
+  split: [],
+  // All PTEs of the process are behind one lock, and its counters with them.
+  mm: ['rss_atomic'],
+  // The compare-and-exchange is recheck and full barrier in one, and whoever retracts a table keeps faults out.
+  cmpxchg: ['ptl', 'pte_recheck', 'cow_recheck', 'pmd_recheck', 'uptodate_barrier'],
+};
+
 /** The scenario of that name. Throws a UsageError that names those there are. */
 export function scenarioNamed(name: string): Scenario {
   const names = SCENARIOS.map((scenario) => scenario.name);
