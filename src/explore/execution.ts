@@ -73,6 +73,8 @@ export class Execution {
   listener: Listener | undefined = undefined;
   maxSteps: number = MAX_STEPS;
   private starting = false;
+  /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
+  private readonly announcers: readonly ((step: Step) => boolean)[];
   private readonly returns: unknown[] = [];
   private gens: readonly Steps<unknown>[] = [];
   private readonly alive: boolean[] = [];
@@ -90,6 +92,7 @@ export class Execution {
     this.subject = subject;
     this.model = model;
     this.cpus = subject.cpus.length;
+    this.announcers = subject.cpus.map((_, p) => (step: Step) => this.arrive(p, step));
     this.words = subject.words;
     const tracked = subject.everyStep ? 0 : subject.words.length;
     this.shared = shared ?? new Uint8Array(tracked);
@@ -143,7 +146,7 @@ export class Execution {
       const cpu = cpus[p]!;
       this.buffers[p]!.clear();
       cpu.store_buffer = this.model === 'sc' ? undefined : this.buffers[p];
-      cpu.announce = (step) => this.arrive(p, step);
+      cpu.announce = this.announcers[p]!;
     }
     this.overran = false;
     this.gens = this.subject.restart();
@@ -395,11 +398,12 @@ export class Execution {
   private touch(proc: number, step: Step): boolean {
     let seen = step.also !== 0 && this.shared[step.also] !== 0;
     const cls = widestClass(step.kind);
+    const { shared } = this;
     const end = step.word + step.width;
     for (let word = step.word; word < end; word++) {
-      if (this.shared[word] !== 0) seen = true;
+      if (shared[word] !== 0) seen = true;
       else if (this.touchWord(proc, word, cls)) {
-        this.shared[word] = 1;
+        shared[word] = 1;
         this.discovered = true;
         seen = true;
       }

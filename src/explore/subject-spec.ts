@@ -1,6 +1,7 @@
 // What to explore, as data: a scenario of the kernel or a program of the catalogue, for other threads and for files.
 import { UsageError, nearest } from '../machine/usage-error.ts';
 import { KernelSubject } from './kernel-subject.ts';
+import type { Program } from './program.ts';
 import { PROGRAMS } from './programs/registry.ts';
 import { ProgramSubject } from './program-subject.ts';
 import { SCENARIOS, scenarioNamed, specOf } from './scenarios.ts';
@@ -19,8 +20,14 @@ export interface SubjectSpec {
 /** Makes what a spec names. Throws a UsageError that names what there is. */
 export function subjectOf(spec: SubjectSpec): Subject {
   const { name, options = {}, size } = spec;
-  if (SCENARIOS.some((scenario) => scenario.name === name))
+  if (SCENARIOS.some((scenario) => scenario.name === name)) {
     return new KernelSubject(specOf(scenarioNamed(name), options));
+  }
+  return new ProgramSubject(programOf(spec), size === undefined ? name : `${name}(${String(size)})`);
+}
+
+/** The program of the catalogue that a spec names. Throws a UsageError that names what there is. */
+export function programOf({ name, size }: SubjectSpec): Program {
   const entry = PROGRAMS.find((program) => program.name === name);
   if (entry === undefined) {
     const names = [...SCENARIOS, ...PROGRAMS].map((known) => known.name);
@@ -36,7 +43,7 @@ export function subjectOf(spec: SubjectSpec): Subject {
         : `give ${String(parameter.least)} to ${String(parameter.most)}, for example ${String(parameter.default)}`;
     throw new UsageError(`${name} of size ${String(size)}: ${allowed}`);
   }
-  return new ProgramSubject(entry.make(size), size === undefined ? name : `${name}(${String(size)})`);
+  return entry.make(size);
 }
 
 /** A spec in one line: what a checkpoint is for. */
