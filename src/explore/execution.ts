@@ -84,6 +84,8 @@ export class Execution {
   private generation = 0;
   private lastCpu = -1;
   private budget = -1;
+  /** Whether a CPU's stores are taken out by one proc for each word, so that their names say which words are shared. */
+  readonly byWord: boolean;
   private readonly drainProcs = new Map<number, number>();
   private readonly drainCpus: number[] = [];
   private readonly drainWords: number[] = [];
@@ -114,7 +116,8 @@ export class Execution {
       alsoValue: 0,
       store: undefined,
     };
-    if (model === 'tso') for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
+    this.byWord = model === 'pso' || !subject.everyStep;
+    if (!this.byWord) for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
     const isSeen = subject.everyStep
       ? (): boolean => true
       : (word: number, width: number): boolean => this.isShared(word, width);
@@ -170,9 +173,9 @@ export class Execution {
     return proc < this.cpus ? proc : this.drainCpus[proc - this.cpus]!;
   }
 
-  /** The proc that takes stores of `word` (under tso: any) of a CPU to memory. */
+  /** The proc that takes stores of `word` of a CPU to memory; under tso one takes all where every step is a choice. */
   drainProc(cpu: number, word: number): number {
-    if (this.model === 'tso') return this.cpus + cpu;
+    if (!this.byWord) return this.cpus + cpu;
     const key = cpu * 0x40000000 + word;
     let proc = this.drainProcs.get(key);
     if (proc === undefined) {
@@ -184,11 +187,11 @@ export class Execution {
     return proc;
   }
 
-  /** A proc's name in a token: `0` a CPU, `0w` its oldest store (tso), `0w12` its oldest store of word 12 (pso). */
+  /** A proc's name in a token: `0` a CPU, `0w` its oldest store, `0w12` its oldest store of word 12. */
   procName(proc: number): string {
     if (proc < this.cpus) return String(proc);
     const cpu = String(this.cpuOf(proc));
-    return this.model === 'tso' ? `${cpu}w` : `${cpu}w${String(this.drainWords[proc - this.cpus])}`;
+    return this.byWord ? `${cpu}w${String(this.drainWords[proc - this.cpus])}` : `${cpu}w`;
   }
 
   /** The proc of a name in a token; -1 where there is none. */
@@ -197,8 +200,11 @@ export class Execution {
     const cpu = Number(cpuText);
     if (cpuText === '' || cpu >= this.cpus) return -1;
     if (w === undefined) return cpu;
-    if (this.model === 'sc' || (this.model === 'tso') !== (word === '')) return -1;
-    return Number(word) < this.words.length ? this.drainProc(cpu, Number(word)) : -1;
+    if (this.model === 'sc' || this.byWord === (word === '')) return -1;
+    if (Number(word) >= this.words.length) return -1;
+    // That it was buffered says that others see it.
+    if (this.byWord && !this.subject.everyStep) this.shared[Number(word)] = 1;
+    return this.drainProc(cpu, Number(word));
   }
 
   /** Whether a CPU has not ended. */
