@@ -4,6 +4,7 @@
 // step that nobody else can see (of a word that one CPU alone touches) is no choice: the CPU goes on through it without
 // coming back here. Which words are shared is found out on the way, and `discovered` says that more were found.
 import type { Step, StepKind, Steps } from '../kernel/memory.ts';
+import type { AccessLog } from './access-log.ts';
 import { READ, WRITE, classOf, classesConflict, widestClass } from './footprint.ts';
 import type { MemoryModel } from './program.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
@@ -71,6 +72,8 @@ export class Execution {
   readonly schedule: number[] = [];
   readonly errors: { cpu: number; message: string }[] = [];
   listener: Listener | undefined = undefined;
+  /** Keeps what judges of whole executions read. */
+  log: AccessLog | undefined = undefined;
   maxSteps: number = MAX_STEPS;
   private starting = false;
   private readonly returns: unknown[] = [];
@@ -146,6 +149,7 @@ export class Execution {
       cpu.announce = (step) => this.arrive(p, step);
     }
     this.overran = false;
+    this.log?.begin();
     this.gens = this.subject.restart();
     // Every CPU stands before its first step, even one that nobody sees, so that a token counts all of them.
     this.starting = true;
@@ -262,6 +266,7 @@ export class Execution {
     const preempts = this.lastCpu >= 0 && this.lastCpu !== proc && this.isEnabled(this.lastCpu);
     if (preempts) this.preemptions += 1;
     this.listener?.beforeStep(proc, step, preempts);
+    if (this.log?.wants(step) === true) this.log.add(proc, step, taken.cls !== READ);
     this.lastCpu = proc;
     this.turns[proc]! += 1;
     this.count(proc);
@@ -286,6 +291,7 @@ export class Execution {
     taken.also = 0;
     taken.store = store;
     this.listener?.beforeDrain(proc, cpu, store);
+    this.log?.drain(cpu, store);
     this.count(proc);
     buffer.drain(store);
     this.listener?.afterStep();
@@ -365,9 +371,18 @@ export class Execution {
       this.overran = true;
       throw new LivelockError(this.maxSteps);
     }
+    if (this.log?.wants(step) === true) this.log.add(proc, step, this.stores(step));
     this.lastCpu = proc;
     this.count(proc);
     return false;
+  }
+
+  /** Whether a step, taken now, changes what others see. */
+  private stores(step: Step): boolean {
+    if (this.model !== 'sc' && isStore(step.kind)) return false;
+    const value = this.words[step.word]!;
+    const high = step.width === 2 ? this.words[step.word + 1]! : 0;
+    return classOf(step, value, high, value === step.operand) !== READ;
   }
 
   private isChoice(proc: number, step: Step): boolean {
