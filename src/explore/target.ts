@@ -12,6 +12,7 @@ import { explore, exploreSubject, replay, replaySubject } from './explore.ts';
 import type { About, Exploration, Replay, ReplayOptions } from './explore.ts';
 import type { KernelSpec } from './kernel-setup.ts';
 import { KernelSubject } from './kernel-subject.ts';
+import type { JudgeRules } from './judges.ts';
 import type { ExploreOptions } from './options.ts';
 import { MEMORY_MODELS } from './program.ts';
 import type { MemoryModel, Program } from './program.ts';
@@ -76,6 +77,8 @@ export interface TargetReplay extends Replay {
   readonly nameOf: (word: number) => string;
   /** The machine as it ended. */
   readonly machine: Machine | undefined;
+  /** How words and locks were judged. */
+  readonly rules: JudgeRules;
 }
 
 /** Replays a schedule of a target. `watch` says what of the machine is looked at after each step. */
@@ -88,7 +91,7 @@ export function replayTarget(
   if (target.kind === 'program') {
     const { names } = target.program;
     const nameOf = (word: number): string => names?.words?.[word] ?? `word ${String(word)}`;
-    return { ...replay(target.program, token, options), findings: [], nameOf, machine: undefined };
+    return { ...replay(target.program, token, options), findings: [], nameOf, machine: undefined, rules: {} };
   }
   const memoryModel = options.memoryModel ?? defaultModel(target);
   refuseOthers(target, memoryModel, token);
@@ -97,7 +100,8 @@ export function replayTarget(
   const replayed = replaySubject(subject, token, { ...options, memoryModel }, about, watch(subject.machine));
   const findings =
     replayed.record.end === 'complete' && replayed.record.errors.length === 0 ? subject.verdict().findings : [];
-  return { ...replayed, findings, nameOf: (word) => subject.nameOf(word), machine: subject.machine };
+  const { machine } = subject;
+  return { ...replayed, findings, nameOf: (word) => subject.nameOf(word), machine, rules: about.rules ?? {} };
 }
 
 /** Refuses a token that says that it was made for something else, and says for what if that can be found. */
