@@ -4,6 +4,7 @@
 // step that nobody else can see (of a word that one CPU alone touches) is no choice: the CPU goes on through it without
 // coming back here. Which words are shared is found out on the way, and `discovered` says that more were found.
 import type { Step, StepKind, Steps } from '../kernel/memory.ts';
+import type { AccessLog } from './access-log.ts';
 import { READ, WRITE, classOf, classesConflict, widestClass } from './footprint.ts';
 import type { MemoryModel } from './program.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
@@ -71,6 +72,8 @@ export class Execution {
   readonly schedule: number[] = [];
   readonly errors: { cpu: number; message: string }[] = [];
   listener: Listener | undefined = undefined;
+  /** Keeps what judges of whole executions read. */
+  log: AccessLog | undefined = undefined;
   maxSteps: number = MAX_STEPS;
   private starting = false;
   /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
@@ -152,6 +155,7 @@ export class Execution {
       cpu.announce = this.announcers[p]!;
     }
     this.overran = false;
+    this.log?.begin();
     this.gens = this.subject.restart();
     // Every CPU stands before its first step, even one that nobody sees, so that a token counts all of them.
     this.starting = true;
@@ -271,6 +275,7 @@ export class Execution {
     const preempts = this.lastCpu >= 0 && this.lastCpu !== proc && this.isEnabled(this.lastCpu);
     if (preempts) this.preemptions += 1;
     this.listener?.beforeStep(proc, step, preempts);
+    if (this.log?.wants(step) === true) this.log.add(proc, step, taken.cls !== READ);
     this.lastCpu = proc;
     this.turns[proc]! += 1;
     this.count(proc);
@@ -295,6 +300,7 @@ export class Execution {
     taken.also = 0;
     taken.store = store;
     this.listener?.beforeDrain(proc, cpu, store);
+    this.log?.drain(cpu, store);
     this.count(proc);
     buffer.drain(store);
     this.listener?.afterStep();
@@ -374,9 +380,18 @@ export class Execution {
       this.overran = true;
       throw new LivelockError(this.maxSteps);
     }
+    if (this.log?.wants(step) === true) this.log.add(proc, step, this.stores(step));
     this.lastCpu = proc;
     this.count(proc);
     return false;
+  }
+
+  /** Whether a step, taken now, changes what others see. */
+  private stores(step: Step): boolean {
+    if (this.model !== 'sc' && isStore(step.kind)) return false;
+    const value = this.words[step.word]!;
+    const high = step.width === 2 ? this.words[step.word + 1]! : 0;
+    return classOf(step, value, high, value === step.operand) !== READ;
   }
 
   private isChoice(proc: number, step: Step): boolean {
