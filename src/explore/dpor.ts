@@ -122,7 +122,7 @@ export class Dpor {
         const proc = this.choose(depth);
         if (proc === -1) return true;
         if (proc === -2) return false;
-        tree.push({ proc, cls: 0, word: 0, width: 0, children: [] });
+        tree.push({ proc, cls: 0, word: 0, width: 0, also: 0, children: [] });
       }
       const next = tree[0]!;
       // A reversal that can't be taken after all: nothing lies there.

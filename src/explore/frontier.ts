@@ -118,8 +118,8 @@ export class Frontier {
       for (const branch of tree) {
         if (jobs.length === count) break;
         jobs.push({ prefix: [...prefix, branch.proc], sleep: [...asleep], tree: branch.children });
-        const { proc, cls, word, width } = branch;
-        asleep.push({ proc, cls, word, width });
+        const { proc, cls, word, width, also } = branch;
+        asleep.push({ proc, cls, word, width, also });
       }
     }
     return jobs;

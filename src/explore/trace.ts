@@ -5,8 +5,9 @@
 // come and go at the end, as a depth-first search goes on and back.
 import type { StepKind } from '../kernel/memory.ts';
 import type { Execution, TakenStep } from './execution.ts';
-import { ADD, READ, WRITE, classOf, classesConflict, deltaOf } from './footprint.ts';
+import { ADD, READ, WRITE, changes, classOf, classesConflict, deltaOf } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
+import { pendingStep } from './race.ts';
 import type { PendingStep, Race } from './race.ts';
 import { waitsFor } from './store-buffers.ts';
 
@@ -52,6 +53,8 @@ export class Trace {
   /** Previous event on the event's first and second word. */
   private before0: Int32Array<ArrayBuffer>;
   private before1: Int32Array<ArrayBuffer>;
+  /** And on the second word that it may have waited for. */
+  private beforeAlso: Int32Array<ArrayBuffer>;
   private readonly extra: EventExtra[] = [];
   /** Last event on a word; -1 none. */
   private readonly head: Int32Array<ArrayBuffer>;
@@ -82,6 +85,7 @@ export class Trace {
     this.storeSeq = cells();
     this.before0 = cells();
     this.before1 = cells();
+    this.beforeAlso = cells();
     this.clock = new Int32Array(this.capacity * width);
     this.basis = new Int32Array(this.capacity * width);
     this.base = new Int32Array(width);
@@ -96,17 +100,18 @@ export class Trace {
       cls: this.cls[event]!,
       word: this.word[event]!,
       width: this.size[event]!,
+      also: this.also[event]!,
     };
   }
 
   /** Whether an event depends on a step, program order aside. */
   conflicts(event: number, step: Footprint): boolean {
     const from = this.word[event]!;
-    return (
-      from < step.word + step.width &&
-      step.word < from + this.size[event]! &&
-      classesConflict(this.cls[event]!, step.cls)
-    );
+    const to = from + this.size[event]!;
+    const cls = this.cls[event]!;
+    if (from < step.word + step.width && step.word < to && classesConflict(cls, step.cls)) return true;
+    if (step.also !== 0 && cls !== READ && from <= step.also && step.also < to) return true;
+    return changes(step, this.also[event]!);
   }
 
   kindOf(event: number): StepKind {
@@ -256,16 +261,11 @@ export class Trace {
 
   private collectOnWord(word: number, proc: number, cls: number): void {
     for (let f = this.head[word]!; f >= 0; f = this.previousOn(f, word)) {
-      const other = this.cls[f]!;
+      const other = this.classOn(f, word);
       if (classesConflict(other, cls)) this.consider(f, proc);
       // Everything before a write on this word happened before that write.
       if (other === WRITE) return;
     }
-  }
-
-  private writes(f: number, word: number): boolean {
-    const from = this.word[f]!;
-    return this.cls[f] !== READ && from <= word && word < from + this.size[f]!;
   }
 
   private consider(f: number, proc: number): void {
@@ -283,7 +283,13 @@ export class Trace {
   }
 
   private previousOn(event: number, word: number): number {
+    if (word !== 0 && this.also[event] === word) return this.beforeAlso[event]!;
     return this.word[event] === word ? this.before0[event]! : this.before1[event]!;
+  }
+
+  /** The class that an event has on one of its words. */
+  private classOn(event: number, word: number): number {
+    return word !== 0 && this.also[event] === word ? READ : this.cls[event]!;
   }
 
   /** Races between the new step and the events it depends on directly. */
@@ -323,14 +329,14 @@ export class Trace {
   /** The last event before `g` that the step depends on. */
   private previousDependent(g: number, step: PendingStep): number {
     if (step.also !== 0) {
-      for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step) || this.writes(f, step.also)) return f;
+      for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step)) return f;
       return -1;
     }
     const chained =
       this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
     if (chained) {
       for (let f = this.previousOn(g, step.word); f >= 0; f = this.previousOn(f, step.word)) {
-        if (classesConflict(this.cls[f]!, step.cls)) return f;
+        if (classesConflict(this.classOn(f, step.word), step.cls)) return f;
       }
       return -1;
     }
@@ -351,8 +357,9 @@ export class Trace {
     let value = now;
     for (let f = this.head[word]!; f >= g; f = this.previousOn(f, word)) {
       if (this.clock[f * this.width + q]! < index) continue;
-      if (this.cls[f] === WRITE) value = this.old[f]!;
-      else if (this.cls[f] === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
+      const cls = this.classOn(f, word);
+      if (cls === WRITE) value = this.old[f]!;
+      else if (cls === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
     }
     return value;
   }
@@ -360,20 +367,19 @@ export class Trace {
   /** The step's footprint where it goes before event `g`: a cmpxchg may find then what it did not find now. */
   private reversed(g: number, proc: number, step: PendingStep): Footprint {
     const { kind, word, width } = step;
+    const operation = { kind, width, operand: step.operand, operand_hi: step.operandHi };
     let { cls } = step;
     if (step.ready !== undefined) {
       // What an interrupt ended here may end there by what it waited for, and take the lock.
       const woken = step.also !== 0 && !step.ready(this.valueWithout(g, word, step.value));
-      const operation = { kind, width, operand: step.operand, operand_hi: step.operandHi };
       cls = woken ? READ : classOf(operation, step.value, step.valueHi, true);
     } else if (kind === 'cmpxchg' || kind === 'trylock' || kind === 'read-trylock') {
       const found = this.size[g]! <= CHAINED_WIDTH;
       const value = found ? this.valueWithout(g, word, step.value) : step.value;
       const valueHi = width === 2 && this.cls[g] === WRITE && this.word[g] === word ? this.oldHi[g]! : step.valueHi;
-      const free = value === step.operand;
-      cls = classOf({ kind, width, operand: step.operand, operand_hi: step.operandHi }, value, valueHi, free);
+      cls = classOf(operation, value, valueHi, value === step.operand);
     }
-    return { proc, cls, word, width };
+    return { proc, cls, word, width, also: step.also };
   }
 
   /** At the end: a CPU that waits might have gone on, had it come earlier. */
@@ -381,21 +387,7 @@ export class Trace {
     const { execution } = this;
     for (let p = 0; p < execution.cpus; p++) {
       if (!execution.isAlive(p) || execution.isEnabled(p)) continue;
-      const step = execution.pending(p);
-      const pending: PendingStep = {
-        kind: step.kind,
-        ready: step.ready,
-        proc: p,
-        cls: execution.classOfNext(p),
-        word: step.word,
-        width: step.width,
-        operand: step.operand,
-        operandHi: step.operand_hi,
-        also: step.also,
-        alsoValue: step.also === 0 ? 0 : execution.words[step.also]!,
-        value: execution.words[step.word]!,
-        valueHi: 0,
-      };
+      const pending = pendingStep(execution, p);
       this.setBaseOfProc(p);
       this.collect(p, pending);
       for (const f of [...this.latest]) this.addRace(f, -1, p, pending);
@@ -423,6 +415,11 @@ export class Trace {
 
   private link(event: number): void {
     const width = this.size[event]!;
+    const also = this.also[event]!;
+    if (also !== 0) {
+      this.beforeAlso[event] = this.head[also]!;
+      this.head[also] = event;
+    }
     if (width > CHAINED_WIDTH) {
       this.wide.push(event);
       return;
@@ -440,6 +437,8 @@ export class Trace {
 
   private unlink(event: number): void {
     const width = this.size[event]!;
+    const also = this.also[event]!;
+    if (also !== 0) this.head[also] = this.beforeAlso[event]!;
     if (width > CHAINED_WIDTH) {
       this.wide.pop();
       return;
@@ -466,6 +465,7 @@ export class Trace {
     this.storeSeq = grown(this.storeSeq, n);
     this.before0 = grown(this.before0, n);
     this.before1 = grown(this.before1, n);
+    this.beforeAlso = grown(this.beforeAlso, n);
     this.clock = grown(this.clock, n * this.width);
     this.basis = grown(this.basis, n * this.width);
   }
