@@ -73,6 +73,8 @@ export class Execution {
   listener: Listener | undefined = undefined;
   maxSteps: number = MAX_STEPS;
   private starting = false;
+  /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
+  private readonly announcers: readonly ((step: Step) => boolean)[];
   private readonly returns: unknown[] = [];
   private gens: readonly Steps<unknown>[] = [];
   private readonly alive: boolean[] = [];
@@ -90,6 +92,7 @@ export class Execution {
     this.subject = subject;
     this.model = model;
     this.cpus = subject.cpus.length;
+    this.announcers = subject.cpus.map((_, p) => (step: Step) => this.arrive(p, step));
     this.words = subject.words;
     const tracked = subject.everyStep ? 0 : subject.words.length;
     this.shared = shared ?? new Uint8Array(tracked);
@@ -143,7 +146,7 @@ export class Execution {
       const cpu = cpus[p]!;
       this.buffers[p]!.clear();
       cpu.store_buffer = this.model === 'sc' ? undefined : this.buffers[p];
-      cpu.announce = (step) => this.arrive(p, step);
+      cpu.announce = this.announcers[p]!;
     }
     this.overran = false;
     this.gens = this.subject.restart();
