@@ -13,7 +13,7 @@ import { ExploredCpu, Hash, KernelImage } from './kernel-image.ts';
 import { KernelNames } from './kernel-names.ts';
 import { bringUp, setUp, takeDown } from './kernel-setup.ts';
 import type { KernelSpec } from './kernel-setup.ts';
-import type { Complaint, ExecutionEnd, Subject } from './subject.ts';
+import type { Complaint, Subject } from './subject.ts';
 
 /** Ends whose verdicts are kept. */
 const MAX_KNOWN_ENDS = 20_000;
