@@ -218,7 +218,7 @@ export class Dpor {
     return depth === 0 ? undefined : this.trace.footprint(depth - 1);
   }
 
-  /** The points on the path that the search stands on, from the root down: what another search can go on from. */
+  /** The points on the path that the search stands on, from the root down: what another search goes on from, in its place. */
   open(): OpenPoint[] {
     const { trace } = this;
     const points: OpenPoint[] = [];
@@ -229,7 +229,7 @@ export class Dpor {
         prefix: procs.slice(0, depth),
         sleep: [...this.sleep[depth]!],
         current: under ? trace.footprint(depth) : undefined,
-        tree: (under ? this.tree[depth]!.slice(1) : this.tree[depth]!).map(copyNode),
+        tree: under ? this.tree[depth]!.slice(1) : this.tree[depth]!,
       });
     }
     return points;

@@ -66,7 +66,7 @@ export class Execution {
   private starting = false;
   /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
   private readonly announcers: readonly ((step: Step) => boolean)[];
-  private readonly returns: unknown[] = [];
+  private returns: unknown[] = [];
   private gens: readonly Steps<unknown>[] = [];
   private readonly alive: boolean[] = [];
   private readonly owner: Uint8Array;
@@ -131,7 +131,7 @@ export class Execution {
     this.preemptions = 0;
     this.schedule.length = 0;
     this.errors.length = 0;
-    this.returns.length = 0;
+    this.returns = new Array<unknown>(this.cpus).fill(undefined);
     this.lastCpu = -1;
     this.budget = -1;
     this.discovered = false;
@@ -317,7 +317,7 @@ export class Execution {
 
   /** What threads returned so far. */
   end(): ExecutionEnd {
-    return { returns: Array.from({ length: this.cpus }, (_, p) => this.returns[p]) };
+    return { returns: this.returns };
   }
 
   private count(proc: number): void {

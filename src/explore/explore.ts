@@ -92,7 +92,7 @@ export class Search {
     const { execution, judges } = this;
     const complaint = complaintOf(execution);
     const suspicion = judges.judge();
-    const suspected = failureOf(execution, suspicion);
+    const suspected = this.suspicion === undefined ? failureOf(execution, suspicion) : undefined;
     if (suspected !== undefined) this.suspect(suspected, judges.lockOrder, executions);
     this.tell(complaint !== undefined || suspicion !== undefined);
     return complaint;
@@ -144,8 +144,8 @@ export class Search {
   took(share: number | undefined): boolean {
     this.executions += 1;
     this.steps += this.execution.steps;
-    const failure = failureOf(this.execution, this.complain(this.executions));
-    this.failure ??= failure;
+    const complaint = this.complain(this.executions);
+    this.failure ??= failureOf(this.execution, complaint);
     if (this.failure !== undefined && this.settings.stopAtFailure) return true;
     return this.isCut(this.executions, share);
   }

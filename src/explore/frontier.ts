@@ -65,9 +65,10 @@ export function runJob(execution: Execution, job: Job, options: JobOptions): Job
   const failures: FailingSchedule[] = [];
   dpor.run(() => {
     steps += execution.steps;
-    const failure = failureOf(execution, options.complain(execution));
+    const complaint = options.complain(execution);
+    const failure = failures.length === 0 ? failureOf(execution, complaint) : undefined;
     if (failure !== undefined) failures.push(failure);
-    const ends = options.afterExecution(dpor) || (failure !== undefined && options.stopAtFailure);
+    const ends = options.afterExecution(dpor) || (complaint !== undefined && options.stopAtFailure);
     return ends ? 'stop' : 'go on';
   }, options.limit);
   const discovered: number[] = [];

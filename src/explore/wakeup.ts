@@ -119,49 +119,54 @@ export class StoredReversal implements Reversal {
   }
 }
 
-/** 0, 1, 2 …: all steps of a reversal. */
-const ALL: number[] = [];
+/** Steps of a reversal that are left, in order, from `start` to its length; filled anew for each question. */
+let left: Int32Array<ArrayBuffer> = new Int32Array(256);
 
-function allOf(reversal: Reversal): readonly number[] {
-  while (ALL.length < reversal.length) ALL.push(ALL.length);
-  return ALL;
+function takeAll(reversal: Reversal): void {
+  const { length } = reversal;
+  if (left.length < length) left = new Int32Array(length * 2);
+  for (let i = 0; i < length; i++) left[i] = i;
 }
 
 /**
- * Whether an execution that begins with `step` can go on to do the same as the first `count` of `left`: then the place
- * of the step among them, or `count` where it is none of them and depends on none; -1 if it can't.
+ * Whether an execution that begins with `step` can go on to do the same as what is left from `start`: then the place of
+ * the step there, or the reversal's length where it is none of them and depends on none; -1 if it can't.
  */
-function weakInitial(reversal: Reversal, left: readonly number[], count: number, step: Footprint): number {
-  for (let at = 0; at < count; at++) {
+function weakInitial(reversal: Reversal, start: number, step: Footprint): number {
+  const { length } = reversal;
+  for (let at = start; at < length; at++) {
     if (reversal.proc(left[at]!) !== step.proc) continue;
-    for (let i = 0; i < at; i++) if (reversal.precedes(left[i]!, left[at]!)) return -1;
+    for (let i = start; i < at; i++) if (reversal.precedes(left[i]!, left[at]!)) return -1;
     return at;
   }
-  for (let i = 0; i < count; i++) if (reversal.conflicts(left[i]!, step)) return -1;
-  return count;
+  for (let i = start; i < length; i++) if (reversal.conflicts(left[i]!, step)) return -1;
+  return length;
 }
 
 /** Whether one of the sleeping steps leads to the same as the reversal: then it was explored already. */
 export function isCovered(sleep: readonly Footprint[], reversal: Reversal): boolean {
-  const all = allOf(reversal);
-  for (const step of sleep) if (weakInitial(reversal, all, reversal.length, step) >= 0) return true;
+  if (sleep.length === 0) return false;
+  takeAll(reversal);
+  for (const step of sleep) if (weakInitial(reversal, 0, step) >= 0) return true;
   return false;
 }
 
 /** Inserts a reversal into the tree whose first `skip` branches are not to be followed. */
 export function insert(children: WakeNode[], skip: number, reversal: Reversal): void {
-  let left = allOf(reversal);
-  let count = reversal.length;
+  takeAll(reversal);
+  const { length } = reversal;
+  let start = 0;
   let branches = children;
   for (let from = skip; ; from = 0) {
     let followed: WakeNode | undefined;
     for (let c = from; c < branches.length; c++) {
       const child = branches[c]!;
-      const at = weakInitial(reversal, left, count, child);
+      const at = weakInitial(reversal, start, child);
       if (at < 0) continue;
-      if (at < count) {
-        left = [...left.slice(0, at), ...left.slice(at + 1, count)];
-        count -= 1;
+      if (at < length) {
+        // What stands before it stays, one place further back.
+        left.copyWithin(start + 1, start, at);
+        start += 1;
       }
       followed = child;
       break;
@@ -171,8 +176,9 @@ export function insert(children: WakeNode[], skip: number, reversal: Reversal): 
     if (followed.children.length === 0) return;
     branches = followed.children;
   }
-  for (let i = 0; i < count; i++) {
-    const node: WakeNode = { ...reversal.footprint(left[i]!), children: [] };
+  for (let i = start; i < length; i++) {
+    const { proc, cls, word, width, also } = reversal.footprint(left[i]!);
+    const node: WakeNode = { proc, cls, word, width, also, children: [] };
     branches.push(node);
     branches = node.children;
   }
