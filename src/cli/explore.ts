@@ -77,7 +77,10 @@ function print(flags: Flags, target: Target, asked: Asked, exploration: Explorat
     (flags.format === 'table' ? process.stdout : process.stderr).write(report);
     return;
   }
-  const context = { ...contextOf(asked, memoryModel, failure?.message), ...(again === undefined ? {} : { replay: again }) };
+  const context = {
+    ...contextOf(asked, memoryModel, failure?.message),
+    ...(again === undefined ? {} : { replay: again }),
+  };
   process.stdout.write(`${renderExecution(flags.format, text, context)}\n`);
 }
 

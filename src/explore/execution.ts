@@ -7,6 +7,7 @@ import type { Step, StepKind, Steps } from '../kernel/memory.ts';
 import type { AccessLog } from './access-log.ts';
 import { READ, WRITE, classOf, classesConflict, widestClass } from './footprint.ts';
 import type { MemoryModel } from './program.ts';
+import type { PendingStep } from './race.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
 import type { BufferedStore } from './store-buffers.ts';
 import type { ExecutionEnd, Subject } from './subject.ts';
@@ -17,23 +18,10 @@ export const MAX_STEPS = 20_000;
 /** In the table of who touches a word: more than one CPU. */
 const MANY = 255;
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** What was done by the step taken last. One object, overwritten by the next. */
-export interface TakenStep {
-  proc: number;
-  kind: StepKind;
-  /** READ, ADD or WRITE. */
-  cls: number;
-  word: number;
-  width: number;
-  /** What the word held before. */
-  old: number;
-  oldHi: number;
-  operand: number;
-  operandHi: number;
-  ready: ((value: number) => boolean) | undefined;
-  /** A second word that this step may have been waiting for, and what it held; 0: none. */
-  also: number;
-  alsoValue: number;
+export interface TakenStep extends Writable<PendingStep> {
   /** For a store that goes out: the stores that had to go before it. */
   store: BufferedStore | undefined;
 }
@@ -76,6 +64,8 @@ export class Execution {
   log: AccessLog | undefined = undefined;
   maxSteps: number = MAX_STEPS;
   private starting = false;
+  /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
+  private readonly announcers: readonly ((step: Step) => boolean)[];
   private readonly returns: unknown[] = [];
   private gens: readonly Steps<unknown>[] = [];
   private readonly alive: boolean[] = [];
@@ -85,6 +75,8 @@ export class Execution {
   private generation = 0;
   private lastCpu = -1;
   private budget = -1;
+  /** Whether a CPU's stores are taken out by one proc for each word, so that their names say which words are shared. */
+  readonly byWord: boolean;
   private readonly drainProcs = new Map<number, number>();
   private readonly drainCpus: number[] = [];
   private readonly drainWords: number[] = [];
@@ -93,6 +85,7 @@ export class Execution {
     this.subject = subject;
     this.model = model;
     this.cpus = subject.cpus.length;
+    this.announcers = subject.cpus.map((_, p) => (step: Step) => this.arrive(p, step));
     this.words = subject.words;
     const tracked = subject.everyStep ? 0 : subject.words.length;
     this.shared = shared ?? new Uint8Array(tracked);
@@ -105,8 +98,8 @@ export class Execution {
       cls: 0,
       word: 0,
       width: 0,
-      old: 0,
-      oldHi: 0,
+      value: 0,
+      valueHi: 0,
       operand: 0,
       operandHi: 0,
       ready: undefined,
@@ -114,7 +107,8 @@ export class Execution {
       alsoValue: 0,
       store: undefined,
     };
-    if (model === 'tso') for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
+    this.byWord = model === 'pso' || !subject.everyStep;
+    if (!this.byWord) for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
     const isSeen = subject.everyStep
       ? (): boolean => true
       : (word: number, width: number): boolean => this.isShared(word, width);
@@ -146,7 +140,7 @@ export class Execution {
       const cpu = cpus[p]!;
       this.buffers[p]!.clear();
       cpu.store_buffer = this.model === 'sc' ? undefined : this.buffers[p];
-      cpu.announce = (step) => this.arrive(p, step);
+      cpu.announce = this.announcers[p]!;
     }
     this.overran = false;
     this.log?.begin();
@@ -171,9 +165,9 @@ export class Execution {
     return proc < this.cpus ? proc : this.drainCpus[proc - this.cpus]!;
   }
 
-  /** The proc that takes stores of `word` (under tso: any) of a CPU to memory. */
+  /** The proc that takes stores of `word` of a CPU to memory; under tso one takes all where every step is a choice. */
   drainProc(cpu: number, word: number): number {
-    if (this.model === 'tso') return this.cpus + cpu;
+    if (!this.byWord) return this.cpus + cpu;
     const key = cpu * 0x40000000 + word;
     let proc = this.drainProcs.get(key);
     if (proc === undefined) {
@@ -185,11 +179,11 @@ export class Execution {
     return proc;
   }
 
-  /** A proc's name in a token: `0` a CPU, `0w` its oldest store (tso), `0w12` its oldest store of word 12 (pso). */
+  /** A proc's name in a token: `0` a CPU, `0w` its oldest store, `0w12` its oldest store of word 12. */
   procName(proc: number): string {
     if (proc < this.cpus) return String(proc);
     const cpu = String(this.cpuOf(proc));
-    return this.model === 'tso' ? `${cpu}w` : `${cpu}w${String(this.drainWords[proc - this.cpus])}`;
+    return this.byWord ? `${cpu}w${String(this.drainWords[proc - this.cpus])}` : `${cpu}w`;
   }
 
   /** The proc of a name in a token; -1 where there is none. */
@@ -198,8 +192,11 @@ export class Execution {
     const cpu = Number(cpuText);
     if (cpuText === '' || cpu >= this.cpus) return -1;
     if (w === undefined) return cpu;
-    if (this.model === 'sc' || (this.model === 'tso') !== (word === '')) return -1;
-    return Number(word) < this.words.length ? this.drainProc(cpu, Number(word)) : -1;
+    if (this.model === 'sc' || this.byWord === (word === '')) return -1;
+    if (Number(word) >= this.words.length) return -1;
+    // That it was buffered says that others see it.
+    if (this.byWord && !this.subject.everyStep) this.shared[Number(word)] = 1;
+    return this.drainProc(cpu, Number(word));
   }
 
   /** Whether a CPU has not ended. */
@@ -246,11 +243,11 @@ export class Execution {
     taken.kind = step.kind;
     taken.word = step.word;
     taken.width = step.width;
-    taken.old = this.words[step.word]!;
-    taken.oldHi = step.width === 2 ? this.words[step.word + 1]! : 0;
+    taken.value = this.words[step.word]!;
+    taken.valueHi = step.width === 2 ? this.words[step.word + 1]! : 0;
     // Whom an interrupt wakes where a lock is still held has only looked at the lock.
-    const woken = step.ready !== undefined && !step.ready(taken.old);
-    taken.cls = woken ? READ : classOf(step, taken.old, taken.oldHi, taken.old === step.operand);
+    const woken = step.ready !== undefined && !step.ready(taken.value);
+    taken.cls = woken ? READ : classOf(step, taken.value, taken.valueHi, taken.value === step.operand);
     taken.operand = step.operand;
     taken.operandHi = step.operand_hi;
     taken.ready = step.ready;
@@ -283,8 +280,8 @@ export class Execution {
     taken.cls = WRITE;
     taken.word = store.word;
     taken.width = store.data.length;
-    taken.old = this.words[store.word]!;
-    taken.oldHi = store.data.length === 2 ? this.words[store.word + 1]! : 0;
+    taken.value = this.words[store.word]!;
+    taken.valueHi = store.data.length === 2 ? this.words[store.word + 1]! : 0;
     taken.operand = 0;
     taken.operandHi = 0;
     taken.ready = undefined;
@@ -410,11 +407,12 @@ export class Execution {
   private touch(proc: number, step: Step): boolean {
     let seen = step.also !== 0 && this.shared[step.also] !== 0;
     const cls = widestClass(step.kind);
+    const { shared } = this;
     const end = step.word + step.width;
     for (let word = step.word; word < end; word++) {
-      if (this.shared[word] !== 0) seen = true;
+      if (shared[word] !== 0) seen = true;
       else if (this.touchWord(proc, word, cls)) {
-        this.shared[word] = 1;
+        shared[word] = 1;
         this.discovered = true;
         seen = true;
       }

@@ -1,9 +1,9 @@
 // explore(): tries schedules of a program by a strategy, within a budget, and says what it found and what it covered.
 import { canonicalForm } from './audit.ts';
-import { complaintOf } from './complaint.ts';
+import { complaintOf, waitingCpus } from './complaint.ts';
 import { Execution } from './execution.ts';
-import { Frontier, firstWidth, runJob, withWidth } from './frontier.ts';
-import type { Job, JobResult } from './frontier.ts';
+import { Frontier, JOB_EXECUTIONS, firstWidth, runJob, withWidth } from './frontier.ts';
+import type { JobOptions } from './frontier.ts';
 import { ExecutionJudges } from './judges.ts';
 import type { JudgeRules, LockOrderFinding } from './judges.ts';
 import { checkOptions, checkProgram } from './options.ts';
@@ -95,15 +95,20 @@ export class Search {
     const { execution, judges } = this;
     const complaint = complaintOf(execution);
     const suspicion = judges.judge();
-    if (suspicion !== undefined && this.suspicion === undefined) {
-      this.suspicion = failureOf(execution, suspicion);
-      this.lockOrder = judges.lockOrder;
-      this.suspectedAt = executions;
-    }
+    const suspected = failureOf(execution, suspicion);
+    if (suspected !== undefined) this.suspect(suspected, judges.lockOrder, executions);
     const judge = (complaint ?? suspicion)?.judge;
     if (judge !== undefined) this.failures[judge] = (this.failures[judge] ?? 0) + 1;
     this.tell(judge !== undefined);
     return complaint;
+  }
+
+  /** Keeps the first execution that a judge of whole executions complains of. */
+  suspect(found: FailingSchedule, lockOrder: LockOrderFinding | undefined, executions: number = this.executions): void {
+    if (this.suspicion !== undefined) return;
+    this.suspicion = found;
+    this.lockOrder = lockOrder;
+    this.suspectedAt = executions;
   }
 
   get isCutShort(): boolean {
@@ -146,7 +151,8 @@ export class Search {
     if (settings.onExecution === undefined) return;
     const { subject } = execution;
     const memory = subject instanceof ProgramSubject ? subject.memory() : Int32Array.from(subject.words);
-    settings.onExecution({ memory, returns: execution.end().returns, token: tokenOf(execution), failed });
+    const waiting = waitingCpus(execution).map(({ cpu }) => cpu);
+    settings.onExecution({ memory, returns: execution.end().returns, token: tokenOf(execution), failed, waiting });
   }
 
   /** Judges an execution that has ended and counts it. True: the search ends here. */
@@ -160,47 +166,47 @@ export class Search {
   }
 }
 
-/** One round after another of jobs, done here one by one. */
+/** One job after another, done here. True if nothing is left. */
 function searchByDpor(search: Search, seen: Set<string> | undefined): boolean {
   const { execution, settings } = search;
   let frontier = new Frontier();
   let width = firstWidth(execution);
-  const doJob = (job: Job): JobResult =>
-    withWidth(execution, width, (entries) => {
+  for (let job = frontier.next(); job !== undefined; job = frontier.next()) {
+    const result = withWidth(execution, width, (entries) => {
       width = entries;
-      let done = 0;
-      return runJob(execution, job, {
-        width,
-        stopAtFailure: settings.stopAtFailure,
-        complain: () => search.complain(frontier.executions + done + 1),
-        afterExecution: (dpor) => {
-          done += 1;
-          seen?.add(canonicalForm(dpor.trace));
-          return search.isCut(frontier.executions + done, frontier.executions === 0 ? dpor.share : undefined);
-        },
-      });
+      return runJob(execution, job, jobOptions(search, frontier.executions, width, seen));
     });
-  for (;;) {
-    const jobs = frontier.round();
-    for (const job of jobs) {
-      const result = doJob(job);
-      if (result.discovered.length > 0) {
-        // Steps that nobody seemed to see are seen: from the beginning, knowing that.
-        frontier = new Frontier();
-        search.restart();
-        seen?.clear();
-        break;
-      }
-      frontier.merge(job, result);
-      search.executions = frontier.executions;
-      search.blocked = frontier.blocked;
-      search.steps = frontier.steps;
-      search.failure = frontier.failure;
-      if (search.failure !== undefined && settings.stopAtFailure) return false;
-      if (search.isCutShort) return frontier.isFinished && !result.abandoned;
+    if (result.discovered.length > 0) {
+      // Steps that nobody seemed to see are seen: from the beginning, knowing that.
+      frontier = new Frontier();
+      search.restart();
+      seen?.clear();
+      continue;
     }
-    if (frontier.isFinished) return true;
+    frontier.accept(result);
+    search.executions = frontier.executions;
+    search.blocked = frontier.blocked;
+    search.steps = frontier.steps;
+    search.failure = frontier.failure;
+    if (search.isCutShort || (search.failure !== undefined && settings.stopAtFailure)) break;
   }
+  return frontier.next() === undefined;
+}
+
+/** How a job of a search is done here, where `before` executions were done already. */
+function jobOptions(search: Search, before: number, width: number, seen: Set<string> | undefined): JobOptions {
+  let done = 0;
+  return {
+    width,
+    limit: JOB_EXECUTIONS,
+    stopAtFailure: search.settings.stopAtFailure,
+    complain: () => search.complain(before + done + 1),
+    afterExecution: (dpor) => {
+      done += 1;
+      seen?.add(canonicalForm(dpor.trace));
+      return search.isCut(before + done, before === 0 ? dpor.share : undefined);
+    },
+  };
 }
 
 /**
@@ -291,7 +297,7 @@ export function exploreSubject(subject: Subject, options: ExploreOptions, about?
 }
 
 /** What came of a search: shrinks its failure, records it, and says what was covered. */
-function conclude(
+export function conclude(
   search: Search,
   complete: boolean,
   pctLength: number,

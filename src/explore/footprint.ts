@@ -81,9 +81,17 @@ export interface Footprint {
   readonly cls: number;
   readonly word: number;
   readonly width: number;
+  /** A word that it reads as well; 0: none. */
+  readonly also: number;
 }
 
 /** Whether two footprints depend on each other, program order aside. */
 export function footprintsConflict(a: Footprint, b: Footprint): boolean {
-  return a.word < b.word + b.width && b.word < a.word + a.width && classesConflict(a.cls, b.cls);
+  if (a.word < b.word + b.width && b.word < a.word + a.width && classesConflict(a.cls, b.cls)) return true;
+  return changes(a, b.also) || changes(b, a.also);
+}
+
+/** Whether a step changes a word; 0 is none. */
+export function changes(step: Footprint, word: number): boolean {
+  return word !== 0 && step.cls !== READ && step.word <= word && word < step.word + step.width;
 }

@@ -1,23 +1,24 @@
 // A search cut into jobs that know nothing of each other, so that a pool of workers, or a later day, can go on with it.
 //
-// A job is a prefix and what sleeps there; it explores below its prefix, for a bounded number of executions. What it did
-// not get to comes back as open points, whose branches are jobs of the next round; reversals that start above its
-// prefix come back too and are inserted here. Results are merged in the order of the jobs, so that what is explored,
-// and what is found first, does not depend on who did which job when.
+// The state between jobs is the stack of the depth-first search: the points of one path, each with what sleeps there and
+// the branches left. A job is the next branch: it explores below it, for a bounded number of executions. What it did not
+// get to becomes the top of the stack; reversals that start above it go into the points below. A branch may be explored
+// ahead of its turn, by somebody else: what came of it counts if, when its turn comes, it is still the same job. So
+// what is explored, and what is found first, is what one search that runs through explores and finds.
 import { Dpor, TooManyProcsError } from './dpor.ts';
 import type { Above, OpenPoint } from './dpor.ts';
 import type { Execution } from './execution.ts';
+import type { Footprint } from './footprint.ts';
 import { failureOf } from './shrink.ts';
 import type { FailingSchedule } from './shrink.ts';
 import type { Complaint } from './subject.ts';
-import type { Footprint } from './footprint.ts';
 import { StoredReversal, insert, isCovered } from './wakeup.ts';
 import type { WakeNode } from './wakeup.ts';
 
-/** Executions of one job. Part of what makes a search the same everywhere: changing it changes who finds what first. */
-export const JOB_EXECUTIONS = 1000;
+/** Executions of one job. */
+export const JOB_EXECUTIONS = 500;
 
-/** One piece of a search. */
+/** One piece of a search: procs to run, what sleeps where the last of them is taken, and the wakeup tree after it. */
 export interface Job {
   readonly prefix: readonly number[];
   readonly sleep: readonly Footprint[];
@@ -31,27 +32,30 @@ export interface JobResult {
   readonly steps: number;
   readonly failure: FailingSchedule | undefined;
   readonly above: readonly Above[];
+  /** What the last step of the prefix did; undefined for the job that begins a search. */
+  readonly root: Footprint | undefined;
   /** What it did not get to; empty if it has finished. */
   readonly open: readonly OpenPoint[];
   /** Words that turned out to be shared: everything must begin again, knowing them. */
   readonly discovered: readonly number[];
-  /** It was told to end before its share was done: it counts for nothing. */
-  readonly abandoned: boolean;
 }
 
 /** How a job is done. */
 export interface JobOptions {
   readonly complain: (execution: Execution) => Complaint | undefined;
   readonly stopAtFailure: boolean;
-  /** Called after each execution; true: end now. */
+  /** Called after each execution; true: end now, with what was done. */
   readonly afterExecution: (dpor: Dpor) => boolean;
+  /** Entries of clocks. */
   readonly width: number;
+  /** Executions at most. */
+  readonly limit: number;
 }
 
-/** Clock entries that a memory model needs at first; pso's grow with the words that are stored to. */
+/** Clock entries that a memory model needs at first; they grow with the words that are buffered. */
 export function firstWidth(execution: Execution): number {
   const { cpus, model } = execution;
-  return model === 'sc' ? cpus : model === 'tso' ? 2 * cpus : cpus + 16;
+  return model === 'sc' ? cpus : execution.byWord ? cpus + 16 : 2 * cpus;
 }
 
 /** Does one job. Throws TooManyProcsError where the clocks are too narrow. */
@@ -59,109 +63,109 @@ export function runJob(execution: Execution, job: Job, options: JobOptions): Job
   const dpor = new Dpor(execution, options.width, job);
   let steps = 0;
   const failures: FailingSchedule[] = [];
-  const told = { toEnd: false };
   dpor.run(() => {
     steps += execution.steps;
     const failure = failureOf(execution, options.complain(execution));
     if (failure !== undefined) failures.push(failure);
-    if (failure !== undefined && options.stopAtFailure) return 'stop';
-    told.toEnd = options.afterExecution(dpor);
-    return told.toEnd ? 'stop' : 'go on';
-  }, JOB_EXECUTIONS);
+    const ends = options.afterExecution(dpor) || (failure !== undefined && options.stopAtFailure);
+    return ends ? 'stop' : 'go on';
+  }, options.limit);
   const discovered: number[] = [];
   if (execution.discovered) execution.shared.forEach((is, word) => is !== 0 && discovered.push(word));
-  const [failure] = failures;
-  const stopped = failure !== undefined && options.stopAtFailure;
   return {
     executions: dpor.executions,
     blocked: dpor.blocked,
     steps,
-    failure,
+    failure: failures[0],
     above: dpor.above,
-    open: dpor.isFinished || stopped ? [] : dpor.open(),
+    root: dpor.rootStep,
+    open: dpor.isFinished ? [] : dpor.open(),
     discovered,
-    abandoned: told.toEnd && !dpor.isFinished,
   };
 }
 
-/** A point above or between jobs. */
+/** A point of the path that the search stands on. */
 interface Point {
   readonly prefix: readonly number[];
   readonly sleep: Footprint[];
-  /** Branches that no job has yet. */
+  /** The branch that the next point lies on; undefined at the end of the path. */
+  current: Footprint | undefined;
+  /** Branches left. */
   readonly tree: WakeNode[];
 }
 
-/** The state of a search between jobs: plain data, but for how points are found. */
+/** The state of a search between jobs. */
 export class Frontier {
   executions = 0;
   blocked = 0;
   steps = 0;
   failure: FailingSchedule | undefined = undefined;
-  private readonly points = new Map<string, Point>();
+  private points: Point[] = [];
   private started = false;
 
-  /** Whether nothing is left to explore. */
-  get isFinished(): boolean {
-    return this.started && this.jobsLeft === 0;
+  /** The next job in the order of the search; undefined if nothing is left. */
+  next(): Job | undefined {
+    return this.upcoming(1)[0];
   }
 
-  /** Branches that wait to be jobs. */
-  get jobsLeft(): number {
-    let left = 0;
-    for (const point of this.points.values()) left += point.tree.length;
-    return left;
-  }
-
-  /** The next round's jobs, in order. Each must be answered by `merge`, in the same order. */
-  round(): Job[] {
-    if (!this.started) {
-      this.started = true;
-      return [{ prefix: [], sleep: [], tree: [] }];
-    }
+  /** The next jobs as they look now, at most `count`; only the first is sure to be one. */
+  upcoming(count: number): Job[] {
+    if (!this.started) return [{ prefix: [], sleep: [], tree: [] }];
     const jobs: Job[] = [];
-    for (const point of this.points.values()) {
-      for (const branch of point.tree.splice(0)) {
-        jobs.push({ prefix: [...point.prefix, branch.proc], sleep: [...point.sleep], tree: branch.children });
-        const { proc, cls, word, width } = branch;
-        point.sleep.push({ proc, cls, word, width });
+    for (let i = this.points.length - 1; i >= 0 && jobs.length < count; i--) {
+      const { prefix, sleep, current, tree } = this.points[i]!;
+      const asleep = current === undefined ? [...sleep] : [...sleep, current];
+      for (const branch of tree) {
+        if (jobs.length === count) break;
+        jobs.push({ prefix: [...prefix, branch.proc], sleep: [...asleep], tree: branch.children });
+        const { proc, cls, word, width, also } = branch;
+        asleep.push({ proc, cls, word, width, also });
       }
     }
     return jobs;
   }
 
-  /** Takes a job's result in. */
-  merge(job: Job, result: JobResult): void {
+  /** Takes in what came of the next job. */
+  accept(result: JobResult): void {
     this.executions += result.executions;
     this.blocked += result.blocked;
     this.steps += result.steps;
     this.failure ??= result.failure;
-    for (const open of result.open) this.addPoint(open);
+    if (this.started) {
+      const parent = this.points[this.points.length - 1]!;
+      parent.tree.shift();
+      parent.current = result.root;
+    }
+    this.started = true;
     for (const { depth, reversal } of result.above) {
-      const point = this.points.get(keyOf(job.prefix.slice(0, depth)));
-      if (point === undefined) throw new Error('Frontier.merge: a reversal starts at a point that nobody left open');
+      const { sleep, tree } = this.points[depth]!;
       const stored = new StoredReversal(reversal);
-      if (!isCovered(point.sleep, stored)) insert(point.tree, 0, stored);
+      if (!isCovered(sleep, stored)) insert(tree, 0, stored);
+    }
+    for (const { prefix, sleep, current, tree } of result.open) {
+      this.points.push({ prefix, sleep: [...sleep], current, tree: [...tree] });
+    }
+    this.closeFinished();
+  }
+
+  /** Leaves points behind that have no branch left: what was explored there sleeps from now on in the point before. */
+  private closeFinished(): void {
+    for (;;) {
+      const last = this.points[this.points.length - 1];
+      if (last === undefined) return;
+      if (last.current !== undefined) {
+        last.sleep.push(last.current);
+        last.current = undefined;
+      }
+      if (last.tree.length > 0) return;
+      this.points.pop();
     }
   }
 
-  private addPoint(open: OpenPoint): void {
-    const key = keyOf(open.prefix);
-    const point = this.points.get(key) ?? { prefix: open.prefix, sleep: [...open.sleep], tree: [] };
-    if (open.current !== undefined) point.sleep.push(open.current);
-    point.tree.push(...open.tree);
-    this.points.set(key, point);
-  }
-
-  /** The search as data, for a file. */
+  /** The search as data. */
   save(): SavedFrontier {
-    return {
-      executions: this.executions,
-      blocked: this.blocked,
-      steps: this.steps,
-      started: this.started,
-      points: [...this.points.values()],
-    };
+    const { executions, blocked, steps, started, points } = this;
+    return { executions, blocked, steps, started, points };
   }
 
   /** Goes on with a saved search. */
@@ -171,9 +175,12 @@ export class Frontier {
     frontier.blocked = saved.blocked;
     frontier.steps = saved.steps;
     frontier.started = saved.started;
-    for (const { prefix, sleep, tree } of saved.points) {
-      frontier.points.set(keyOf(prefix), { prefix, sleep: [...sleep], tree: [...tree] });
-    }
+    frontier.points = saved.points.map(({ prefix, sleep, current, tree }) => ({
+      prefix,
+      sleep: [...sleep],
+      current,
+      tree: [...tree],
+    }));
     return frontier;
   }
 }
@@ -184,15 +191,7 @@ export interface SavedFrontier {
   readonly blocked: number;
   readonly steps: number;
   readonly started: boolean;
-  readonly points: readonly {
-    readonly prefix: readonly number[];
-    readonly sleep: readonly Footprint[];
-    readonly tree: readonly WakeNode[];
-  }[];
-}
-
-function keyOf(prefix: readonly number[]): string {
-  return prefix.join(' ');
+  readonly points: readonly OpenPoint[];
 }
 
 /** Does what `body` does, with clocks as wide as it turns out to need. */

@@ -16,10 +16,11 @@ export interface KernelSpec {
   /** Done by CPU 0 at full speed, before anything is explored. */
   readonly setup: readonly Op[];
   readonly programs: readonly (readonly Op[])[];
-  /** Limits of the process's memory groups after set-up, outermost first: so many pages above what is used. */
+  /**
+   * Limits of the process's memory groups after set-up, outermost first: so many pages above what is used. CPUs then
+   * have no charges of their own, as it is about charging.
+   */
   readonly room?: readonly number[];
-  /** Whether CPUs begin without pages and charges of their own. */
-  readonly cold?: boolean;
 }
 
 /** A machine ready to be explored, and the history of its set-up. */
@@ -36,15 +37,19 @@ const SMALL: Partial<MachineConfig> = { memory: MIB, maxVmas: 16, stuckMs: 50 };
 const WARM_AT = 0x600000000000;
 /** Pages that a warm CPU has on its list: enough for the folios and tables of one short program. */
 const WARM_PAGES = 6;
+/** What a frame from such a list has in its first word, unless it is cleared. */
+const WARM_VALUE = 0x5ec3e7;
 const RW_PRIVATE = { prot: 3, flags: 0x22 };
 
 /** Boots and sets up. Throws a UsageError for a configuration that is not possible. */
 export function setUp(spec: KernelSpec): ReadyMachine {
   const machine = boot({ ...SMALL, ...spec.config, cpus: spec.programs.length });
   const { history } = machine.runHere(spec.setup, 0, true);
-  if (spec.cold !== true) warm(machine);
-  else machine.settle();
-  if (spec.room !== undefined) machine.limitToUsage(spec.room);
+  warm(machine);
+  if (spec.room !== undefined) {
+    kernel.drain_all_stock(machine.cpuHere());
+    machine.limitToUsage(spec.room);
+  }
   return { machine, history };
 }
 
@@ -56,7 +61,7 @@ function warm(machine: Machine): void {
   machine.settle();
   for (let id = 0; id < cpus; id++) {
     const addr = WARM_AT + id * WARM_PAGES * PAGE_BYTES;
-    const pages: Op = { op: 'touch', addr, pages: WARM_PAGES, write: true, value: 1 };
+    const pages: Op = { op: 'touch', addr, pages: WARM_PAGES, write: true, value: WARM_VALUE };
     machine.runHere([pages, { op: 'madvise', addr, length: WARM_PAGES * PAGE_BYTES, advice: 4 }], id);
   }
 }

@@ -13,7 +13,7 @@ import { ExploredCpu, Hash, KernelImage } from './kernel-image.ts';
 import { KernelNames } from './kernel-names.ts';
 import { bringUp, setUp, takeDown } from './kernel-setup.ts';
 import type { KernelSpec } from './kernel-setup.ts';
-import type { Complaint, ExecutionEnd, Subject } from './subject.ts';
+import type { Complaint, Subject } from './subject.ts';
 
 /** Ends whose verdicts are kept. */
 const MAX_KNOWN_ENDS = 20_000;
@@ -29,6 +29,8 @@ export class KernelSubject implements Subject {
   readonly machine: Machine;
   /** What each CPU's program has observed in this execution. */
   readonly observations: readonly Observations[];
+  /** The program of each CPU. */
+  readonly programs: readonly (readonly Op[])[];
   private readonly spec: KernelSpec;
   private readonly image: KernelImage;
   private readonly setupHistory: Float64Array;
@@ -40,6 +42,7 @@ export class KernelSubject implements Subject {
 
   constructor(spec: KernelSpec) {
     this.spec = spec;
+    this.programs = spec.programs;
     this.name = spec.name;
     const { machine, history } = setUp(spec);
     bringUp(machine);
@@ -92,7 +95,7 @@ export class KernelSubject implements Subject {
   }
 
   /** The finding that says most to a user: lost memory before anything that only the kernel suffers. */
-  judge(_end: ExecutionEnd): Complaint | undefined {
+  judge(): Complaint | undefined {
     const { findings } = this.verdict();
     const first = findings.find((finding) => finding.judge === 'I13') ?? findings[0];
     return first === undefined ? undefined : { judge: first.judge, message: first.message };

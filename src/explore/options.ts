@@ -22,6 +22,8 @@ export interface ExecutionReport extends EndState {
   readonly token: string;
   /** Whether it failed. */
   readonly failed: boolean;
+  /** CPUs that wait for ever. */
+  readonly waiting: readonly number[];
 }
 
 /** Where a search stands. */

@@ -36,6 +36,9 @@ export function waitsFor(kind: StepKind, model: MemoryModel): 'all' | 'own' | 'n
     case 'read-trylock':
     case 'write-lock':
       return model === 'tso' ? 'all' : 'own';
+    // A wait looks at memory, where this CPU's own store must have arrived.
+    case 'wait':
+      return 'own';
     default:
       return 'none';
   }
@@ -86,7 +89,8 @@ export class CpuStoreBuffer implements StoreBuffer {
       return;
     }
     const proc = this.procOf(word);
-    this.stores.push({ word, data: data.slice(), proc, seq: this.next, after: this.after, turn: this.turn() });
+    const after = this.model === 'tso' ? this.next : this.after;
+    this.stores.push({ word, data: data.slice(), proc, seq: this.next, after, turn: this.turn() });
     this.next += 1;
   }
 

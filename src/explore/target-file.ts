@@ -61,7 +61,9 @@ async function importDefault(path: string, name: string): Promise<unknown> {
     const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
     return module.default;
   } catch (error) {
-    throw new UsageError(`${name} can't be loaded: ${sentenceOf(error)}; it must be an ES module, for example race.mjs.`);
+    throw new UsageError(
+      `${name} can't be loaded: ${sentenceOf(error)}; it must be an ES module, for example race.mjs.`,
+    );
   }
 }
 
@@ -109,7 +111,9 @@ function specFrom(
     );
   }
   if (options.cpus !== undefined && options.cpus !== programs.length) {
-    throw new UsageError(`${name} is for ${String(programs.length)} CPUs, and --cpus says ${String(options.cpus)}: leave --cpus out, for example pagerace explore ${name}.`);
+    throw new UsageError(
+      `${name} is for ${String(programs.length)} CPUs, and --cpus says ${String(options.cpus)}: leave --cpus out, for example pagerace explore ${name}.`,
+    );
   }
   if (!isObject(config)) throw new UsageError(`config of ${name} is no object: give, for example, { locking: 'mm' }.`);
   const { cpus: _, ...given } = options;
@@ -150,7 +154,9 @@ function opsFrom(value: unknown, where: string): Op[] {
     throw new UsageError(`${where} is no list: give operations, for example [{ op: 'load', addr: 0x1000 }].`);
   }
   if (value.length > MAX_OPS) {
-    throw new UsageError(`${where} has ${String(value.length)} operations: give at most ${String(MAX_OPS)}, for example 2.`);
+    throw new UsageError(
+      `${where} has ${String(value.length)} operations: give at most ${String(MAX_OPS)}, for example 2.`,
+    );
   }
   return value.map((op, i) => opFrom(op, `operation ${String(i)} of ${where}`));
 }
@@ -160,7 +166,9 @@ function opFrom(value: unknown, where: string): Op {
   const op = isObject(value) ? value['op'] : undefined;
   if (!isObject(value) || typeof op !== 'string' || !names.includes(op)) {
     const said = typeof op === 'string' ? `'${op}' is not one` : 'there is none';
-    throw new UsageError(`${where}: ${said}; use one of ${names.join(', ')}, for example ${nearest(String(op), names)}.`);
+    throw new UsageError(
+      `${where}: ${said}; use one of ${names.join(', ')}, for example ${nearest(String(op), names)}.`,
+    );
   }
   for (const field of FIELDS[op as Op['op']]) {
     if (!Number.isSafeInteger(value[field])) {
@@ -169,7 +177,9 @@ function opFrom(value: unknown, where: string): Op {
   }
   const { addr } = value;
   if ((op === 'load' || op === 'store') && Number(addr) % 4 !== 0) {
-    throw new UsageError(`${where}: ${String(addr)} is not the address of a word: use a multiple of 4, for example 4096.`);
+    throw new UsageError(
+      `${where}: ${String(addr)} is not the address of a word: use a multiple of 4, for example 4096.`,
+    );
   }
   if (op === 'repeat') return { ...value, ops: opsFrom(value['ops'], `ops of ${where}`) } as Op;
   return value as unknown as Op;

@@ -57,7 +57,8 @@ function identityOf(spec: KernelSpec, memoryModel: MemoryModel): string {
   return `${spec.name} ${String(spec.programs.length)} ${programs} ${locking} ${off} ${memoryModel}`;
 }
 
-function kernelAbout(subject: KernelSubject, spec: KernelSpec, memoryModel: MemoryModel): About {
+/** How a kernel target is judged, and what its tokens are made for. */
+export function kernelAbout(subject: KernelSubject, spec: KernelSpec, memoryModel: MemoryModel): About {
   return { rules: kernelRules(subject.machine), identity: identityOf(spec, memoryModel) };
 }
 

@@ -5,54 +5,22 @@
 // come and go at the end, as a depth-first search goes on and back.
 import type { StepKind } from '../kernel/memory.ts';
 import type { Execution, TakenStep } from './execution.ts';
-import { ADD, READ, WRITE, classOf, classesConflict, deltaOf } from './footprint.ts';
+import { ADD, READ, WRITE, changes, classOf, classesConflict, deltaOf } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
+import { pendingStep } from './race.ts';
 import type { PendingStep, Race } from './race.ts';
+import { EventColumns } from './event-columns.ts';
 import { waitsFor } from './store-buffers.ts';
-
-/** What is kept of an event besides numbers. */
-interface EventExtra {
-  kind: StepKind;
-  ready: ((value: number) => boolean) | undefined;
-}
 
 /** Words wider than this (a page, not an entry) are kept in a list of their own. */
 const CHAINED_WIDTH = 2;
 
-/** Grows an Int32Array, keeping what is in it. */
-function grown(old: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  const fresh = new Int32Array(length);
-  fresh.set(old);
-  return fresh;
-}
-
 /** The events of one execution. */
-export class Trace {
+export class Trace extends EventColumns {
   length = 0;
-  /** Entries of a clock: the most procs there can be. */
-  readonly width: number;
-  proc: Int32Array<ArrayBuffer>;
-  cls: Int32Array<ArrayBuffer>;
-  word: Int32Array<ArrayBuffer>;
-  size: Int32Array<ArrayBuffer>;
-  /** How many steps its proc had taken with it. */
-  index: Int32Array<ArrayBuffer>;
-  clock: Int32Array<ArrayBuffer>;
-  /** As clock, by program order and store buffers alone. */
-  private basis: Int32Array<ArrayBuffer>;
   /** Races that end in events since the last `takeRaces`. */
   private races: Race[] = [];
-  private old: Int32Array<ArrayBuffer>;
-  private oldHi: Int32Array<ArrayBuffer>;
-  private operand: Int32Array<ArrayBuffer>;
-  private operandHi: Int32Array<ArrayBuffer>;
-  private also: Int32Array<ArrayBuffer>;
-  private alsoValue: Int32Array<ArrayBuffer>;
-  private storeSeq: Int32Array<ArrayBuffer>;
-  /** Previous event on the event's first and second word. */
-  private before0: Int32Array<ArrayBuffer>;
-  private before1: Int32Array<ArrayBuffer>;
-  private readonly extra: EventExtra[] = [];
+  private readonly kinds: StepKind[] = [];
   /** Last event on a word; -1 none. */
   private readonly head: Int32Array<ArrayBuffer>;
   private readonly wide: number[] = [];
@@ -62,28 +30,10 @@ export class Trace {
   /** Scratch: the clock being computed, and the latest conflicting event of each proc. */
   private readonly base: Int32Array<ArrayBuffer>;
   private readonly latest: number[] = [];
-  private capacity = 256;
 
   constructor(execution: Execution, width: number) {
+    super(width);
     this.execution = execution;
-    this.width = width;
-    const cells = (): Int32Array<ArrayBuffer> => new Int32Array(this.capacity);
-    this.proc = cells();
-    this.cls = cells();
-    this.word = cells();
-    this.size = cells();
-    this.index = cells();
-    this.old = cells();
-    this.oldHi = cells();
-    this.operand = cells();
-    this.operandHi = cells();
-    this.also = cells();
-    this.alsoValue = cells();
-    this.storeSeq = cells();
-    this.before0 = cells();
-    this.before1 = cells();
-    this.clock = new Int32Array(this.capacity * width);
-    this.basis = new Int32Array(this.capacity * width);
     this.base = new Int32Array(width);
     this.head = new Int32Array(execution.words.length).fill(-1);
     this.ofProc = Array.from({ length: width }, () => []);
@@ -96,21 +46,22 @@ export class Trace {
       cls: this.cls[event]!,
       word: this.word[event]!,
       width: this.size[event]!,
+      also: this.also[event]!,
     };
   }
 
   /** Whether an event depends on a step, program order aside. */
   conflicts(event: number, step: Footprint): boolean {
     const from = this.word[event]!;
-    return (
-      from < step.word + step.width &&
-      step.word < from + this.size[event]! &&
-      classesConflict(this.cls[event]!, step.cls)
-    );
+    const to = from + this.size[event]!;
+    const cls = this.cls[event]!;
+    if (from < step.word + step.width && step.word < to && classesConflict(cls, step.cls)) return true;
+    if (step.also !== 0 && cls !== READ && from <= step.also && step.also < to) return true;
+    return changes(step, this.also[event]!);
   }
 
   kindOf(event: number): StepKind {
-    return this.extra[event]!.kind;
+    return this.kinds[event]!;
   }
 
   /** Whether event `a` happened before event `b` (or is it). */
@@ -124,8 +75,8 @@ export class Trace {
       this.proc[at] === taken.proc &&
       this.word[at] === taken.word &&
       this.size[at] === taken.width &&
-      this.extra[at]!.kind === taken.kind &&
-      this.old[at] === taken.old
+      this.kinds[at] === taken.kind &&
+      this.old[at] === taken.value
     );
   }
 
@@ -138,20 +89,19 @@ export class Trace {
     this.cls[event] = taken.cls;
     this.word[event] = taken.word;
     this.size[event] = taken.width;
-    this.old[event] = taken.old;
-    this.oldHi[event] = taken.oldHi;
+    this.old[event] = taken.value;
+    this.oldHi[event] = taken.valueHi;
     this.operand[event] = taken.operand;
     this.operandHi[event] = taken.operandHi;
     this.also[event] = taken.also;
     this.alsoValue[event] = taken.alsoValue;
     this.storeSeq[event] = taken.store === undefined ? -1 : taken.store.seq;
-    this.extra[event] = { kind: taken.kind, ready: taken.ready };
+    this.kinds[event] = taken.kind;
     this.setBase(taken);
     this.basis.set(this.base, event * this.width);
     const own = this.ofProc[proc]!;
     this.index[event] = own.length + 1;
-    const step = this.stepOf(event);
-    this.findRaces(event, proc, step);
+    this.findRaces(event, proc, taken);
     own.push(event);
     this.length = event + 1;
     this.link(event);
@@ -177,24 +127,6 @@ export class Trace {
     return found;
   }
 
-  private stepOf(event: number): PendingStep {
-    const { kind, ready } = this.extra[event]!;
-    return {
-      kind,
-      ready,
-      proc: this.proc[event]!,
-      cls: this.cls[event]!,
-      word: this.word[event]!,
-      width: this.size[event]!,
-      operand: this.operand[event]!,
-      operandHi: this.operandHi[event]!,
-      also: this.also[event]!,
-      alsoValue: this.alsoValue[event]!,
-      value: this.old[event]!,
-      valueHi: this.oldHi[event]!,
-    };
-  }
-
   private join(event: number): void {
     const { base, width, clock } = this;
     const at = event * width;
@@ -210,10 +142,19 @@ export class Trace {
       const cpu = execution.cpuOf(proc);
       const issued = this.ofProc[cpu]![store.turn - 1];
       if (issued !== undefined) this.join(issued);
-      if (store.after > 0) this.joinDrains(cpu, store.after);
+      if (store.after > 0) this.joinDrains(cpu, (event) => this.storeSeq[event]! < store.after);
       return;
     }
-    if (execution.model !== 'sc' && waitsFor(taken.kind, execution.model) === 'all') this.joinDrains(proc, Infinity);
+    if (execution.model === 'sc') return;
+    const waited = waitsFor(taken.kind, execution.model);
+    if (waited === 'all') this.joinDrains(proc, () => true);
+    else if (waited === 'own') {
+      const { word, width } = taken;
+      this.joinDrains(
+        proc,
+        (event) => this.word[event]! < word + width && word < this.word[event]! + this.size[event]!,
+      );
+    }
   }
 
   private setBaseOfProc(proc: number): void {
@@ -223,16 +164,12 @@ export class Trace {
     if (last !== undefined) this.join(last);
   }
 
-  /** Joins the stores of a CPU that went out, if their number is below `after`. */
-  private joinDrains(cpu: number, after: number): void {
+  /** Joins the last stores of a CPU that went out, of those that `counts`. */
+  private joinDrains(cpu: number, counts: (event: number) => boolean): void {
     for (let q = this.execution.cpus; q < this.execution.procs; q++) {
       if (this.execution.cpuOf(q) !== cpu) continue;
-      const events = this.ofProc[q]!;
-      for (let i = events.length - 1; i >= 0; i--) {
-        if (this.storeSeq[events[i]!]! >= after) continue;
-        this.join(events[i]!);
-        break;
-      }
+      const last = this.ofProc[q]!.findLast(counts);
+      if (last !== undefined) this.join(last);
     }
   }
 
@@ -251,16 +188,11 @@ export class Trace {
 
   private collectOnWord(word: number, proc: number, cls: number): void {
     for (let f = this.head[word]!; f >= 0; f = this.previousOn(f, word)) {
-      const other = this.cls[f]!;
+      const other = this.classOn(f, word);
       if (classesConflict(other, cls)) this.consider(f, proc);
       // Everything before a write on this word happened before that write.
       if (other === WRITE) return;
     }
-  }
-
-  private writes(f: number, word: number): boolean {
-    const from = this.word[f]!;
-    return this.cls[f] !== READ && from <= word && word < from + this.size[f]!;
   }
 
   private consider(f: number, proc: number): void {
@@ -278,7 +210,13 @@ export class Trace {
   }
 
   private previousOn(event: number, word: number): number {
+    if (word !== 0 && this.also[event] === word) return this.beforeAlso[event]!;
     return this.word[event] === word ? this.before0[event]! : this.before1[event]!;
+  }
+
+  /** The class that an event has on one of its words. */
+  private classOn(event: number, word: number): number {
+    return word !== 0 && this.also[event] === word ? READ : this.cls[event]!;
   }
 
   /** Races between the new step and the events it depends on directly. */
@@ -318,14 +256,14 @@ export class Trace {
   /** The last event before `g` that the step depends on. */
   private previousDependent(g: number, step: PendingStep): number {
     if (step.also !== 0) {
-      for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step) || this.writes(f, step.also)) return f;
+      for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step)) return f;
       return -1;
     }
     const chained =
       this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
     if (chained) {
       for (let f = this.previousOn(g, step.word); f >= 0; f = this.previousOn(f, step.word)) {
-        if (classesConflict(this.cls[f]!, step.cls)) return f;
+        if (classesConflict(this.classOn(f, step.word), step.cls)) return f;
       }
       return -1;
     }
@@ -346,8 +284,9 @@ export class Trace {
     let value = now;
     for (let f = this.head[word]!; f >= g; f = this.previousOn(f, word)) {
       if (this.clock[f * this.width + q]! < index) continue;
-      if (this.cls[f] === WRITE) value = this.old[f]!;
-      else if (this.cls[f] === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
+      const cls = this.classOn(f, word);
+      if (cls === WRITE) value = this.old[f]!;
+      else if (cls === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
     }
     return value;
   }
@@ -355,20 +294,19 @@ export class Trace {
   /** The step's footprint where it goes before event `g`: a cmpxchg may find then what it did not find now. */
   private reversed(g: number, proc: number, step: PendingStep): Footprint {
     const { kind, word, width } = step;
+    const operation = { kind, width, operand: step.operand, operand_hi: step.operandHi };
     let { cls } = step;
     if (step.ready !== undefined) {
       // What an interrupt ended here may end there by what it waited for, and take the lock.
       const woken = step.also !== 0 && !step.ready(this.valueWithout(g, word, step.value));
-      const operation = { kind, width, operand: step.operand, operand_hi: step.operandHi };
       cls = woken ? READ : classOf(operation, step.value, step.valueHi, true);
     } else if (kind === 'cmpxchg' || kind === 'trylock' || kind === 'read-trylock') {
       const found = this.size[g]! <= CHAINED_WIDTH;
       const value = found ? this.valueWithout(g, word, step.value) : step.value;
       const valueHi = width === 2 && this.cls[g] === WRITE && this.word[g] === word ? this.oldHi[g]! : step.valueHi;
-      const free = value === step.operand;
-      cls = classOf({ kind, width, operand: step.operand, operand_hi: step.operandHi }, value, valueHi, free);
+      cls = classOf(operation, value, valueHi, value === step.operand);
     }
-    return { proc, cls, word, width };
+    return { proc, cls, word, width, also: step.also };
   }
 
   /** At the end: a CPU that waits might have gone on, had it come earlier. */
@@ -376,21 +314,7 @@ export class Trace {
     const { execution } = this;
     for (let p = 0; p < execution.cpus; p++) {
       if (!execution.isAlive(p) || execution.isEnabled(p)) continue;
-      const step = execution.pending(p);
-      const pending: PendingStep = {
-        kind: step.kind,
-        ready: step.ready,
-        proc: p,
-        cls: execution.classOfNext(p),
-        word: step.word,
-        width: step.width,
-        operand: step.operand,
-        operandHi: step.operand_hi,
-        also: step.also,
-        alsoValue: step.also === 0 ? 0 : execution.words[step.also]!,
-        value: execution.words[step.word]!,
-        valueHi: 0,
-      };
+      const pending = pendingStep(execution, p);
       this.setBaseOfProc(p);
       this.collect(p, pending);
       for (const f of [...this.latest]) this.addRace(f, -1, p, pending);
@@ -418,6 +342,11 @@ export class Trace {
 
   private link(event: number): void {
     const width = this.size[event]!;
+    const also = this.also[event]!;
+    if (also !== 0) {
+      this.beforeAlso[event] = this.head[also]!;
+      this.head[also] = event;
+    }
     if (width > CHAINED_WIDTH) {
       this.wide.push(event);
       return;
@@ -435,6 +364,8 @@ export class Trace {
 
   private unlink(event: number): void {
     const width = this.size[event]!;
+    const also = this.also[event]!;
+    if (also !== 0) this.head[also] = this.beforeAlso[event]!;
     if (width > CHAINED_WIDTH) {
       this.wide.pop();
       return;
@@ -442,26 +373,5 @@ export class Trace {
     const word = this.word[event]!;
     if (width > 1) this.head[word + 1] = this.before1[event]!;
     if (width > 0) this.head[word] = this.before0[event]!;
-  }
-
-  private grow(): void {
-    this.capacity *= 2;
-    const n = this.capacity;
-    this.proc = grown(this.proc, n);
-    this.cls = grown(this.cls, n);
-    this.word = grown(this.word, n);
-    this.size = grown(this.size, n);
-    this.index = grown(this.index, n);
-    this.old = grown(this.old, n);
-    this.oldHi = grown(this.oldHi, n);
-    this.operand = grown(this.operand, n);
-    this.operandHi = grown(this.operandHi, n);
-    this.also = grown(this.also, n);
-    this.alsoValue = grown(this.alsoValue, n);
-    this.storeSeq = grown(this.storeSeq, n);
-    this.before0 = grown(this.before0, n);
-    this.before1 = grown(this.before1, n);
-    this.clock = grown(this.clock, n * this.width);
-    this.basis = grown(this.basis, n * this.width);
   }
 }

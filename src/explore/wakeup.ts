@@ -35,7 +35,7 @@ export class TraceReversal implements Reversal {
   constructor(trace: Trace) {
     this.trace = trace;
     this.base = new Int32Array(trace.width);
-    this.last = { proc: 0, cls: 0, word: 0, width: 0 };
+    this.last = { proc: 0, cls: 0, word: 0, width: 0, also: 0 };
   }
 
   /** Turns to another race. */
@@ -172,8 +172,7 @@ export function insert(children: WakeNode[], skip: number, reversal: Reversal): 
     branches = followed.children;
   }
   for (let i = 0; i < count; i++) {
-    const { proc, cls, word, width } = reversal.footprint(left[i]!);
-    const node: WakeNode = { proc, cls, word, width, children: [] };
+    const node: WakeNode = { ...reversal.footprint(left[i]!), children: [] };
     branches.push(node);
     branches = node.children;
   }

@@ -158,7 +158,8 @@ function consequencesOf(
       .map((finding) => consequence(label, finding, { record, letters, pages, nameStep })),
   );
   const others = findings.filter(({ judge }) => judge === 'leak' || judge === 'died' || judge === 'stuck');
-  const rest = told.length > 0 ? [] : others.map(({ message, details }) => ({ label: 'on exit', text: joined(message, details) }));
+  const rest =
+    told.length > 0 ? [] : others.map(({ message, details }) => ({ label: 'on exit', text: joined(message, details) }));
   return [...told, ...rest].slice(0, MAX_CONSEQUENCES);
 }
 
@@ -178,7 +179,8 @@ function consequence(label: string, finding: Finding, telling: Telling): Consequ
   const { letters, pages } = telling;
   if (judge === 'I13') {
     const text = message.includes('stored') || details[0] === undefined ? message : details[0];
-    const lost = /^lost store: CPU (\d+) stored (0x[0-9a-f]+) at (0x[0-9a-f]+), later load by CPU \d+ returned (\S+);/.exec(text);
+    const lost =
+      /^lost store: CPU (\d+) stored (0x[0-9a-f]+) at (0x[0-9a-f]+), later load by CPU \d+ returned (\S+);/.exec(text);
     if (lost === null) return { label, text: named(text, pages) };
     const [, cpu = '', value = '', address = '', read = ''] = lost;
     return { label: 'lost store', text: lostStore(Number(cpu), Number(value), Number(address), Number(read), telling) };
@@ -188,14 +190,20 @@ function consequence(label: string, finding: Finding, telling: Telling): Consequ
     const letter = folio === undefined ? undefined : letters.of(Number(folio));
     if (letter !== undefined) return { label, text: `${letter} is allocated and nothing maps it` };
   }
-  return { label, text: message.startsWith('BUG') && judge !== 'I1' ? message : letters.inText(joined(message, details)) };
+  return {
+    label,
+    text: message.startsWith('BUG') && judge !== 'I1' ? message : letters.inText(joined(message, details)),
+  };
 }
 
 function lostStore(cpu: number, value: number, address: number, read: number, telling: Telling): string {
   const { record, pages, nameStep } = telling;
   const what = `${addressName(pages, address)} = ${String(value)}`;
   const step = record.steps.find((candidate) => candidate.cpu === cpu && nameStep(candidate) === what);
-  const when = step === undefined ? `CPU${String(cpu)} stored ${what}` : `CPU${String(cpu)} stored ${what} at step ${stepNumber(step)}`;
+  const when =
+    step === undefined
+      ? `CPU${String(cpu)} stored ${what}`
+      : `CPU${String(cpu)} stored ${what} at step ${stepNumber(step)}`;
   return `${when}; every later load gives ${String(read)}`;
 }
 

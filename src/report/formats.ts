@@ -35,7 +35,11 @@ export function renderExecution(format: Format, text: FailureText, context: Exec
       return JSON.stringify(executionDocument(record, context), null, 2);
     case 'chrome': {
       const { names, nameStep } = text;
-      return JSON.stringify(chromeTrace(record, { names, nameStep, title: context.replay ?? text.target.name }), null, 2);
+      return JSON.stringify(
+        chromeTrace(record, { names, nameStep, title: context.replay ?? text.target.name }),
+        null,
+        2,
+      );
     }
   }
 }
