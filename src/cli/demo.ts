@@ -1,49 +1,102 @@
-// `pagerace demo`: the seed's fault in short, then the same race with and without its defences, then a recording.
+// `pagerace demo`: why the page-table lock exists, computed as it runs: the lock taken away, the recheck taken away,
+// both there; then the same on real threads, and a recorded program.
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { SEED_ADDRESS, SEED_BASE_PFN, SEED_PFN, traceFault } from '../machine/trace.ts';
+import { exploreTarget, replayTarget, targetNamed } from '../explore/target.ts';
+import type { KernelTarget } from '../explore/target.ts';
 import { readPerfScript } from '../recording/perf-script.ts';
 import { planReplay } from '../recording/plan.ts';
 import { replay } from '../recording/replay.ts';
-import { renderReplay } from '../report/replay-text.ts';
-import { bad, bold, dim, good, grouped, wrapText } from '../report/text.ts';
-import { renderTrace } from '../report/trace-text.ts';
+import { countLines, partTitle, ruleTable, smallestLine, threadLines } from '../report/demo-text.ts';
+import type { RuleSet, ThreadRounds } from '../report/demo-text.ts';
+import { replayCommand } from '../report/exploration-text.ts';
+import { failureText, renderFailure } from '../report/failure-text.ts';
+import { kernelWatches } from '../report/kernel-columns.ts';
+import { bold, grouped, wrapText } from '../report/text.ts';
 import { race } from '../stress/race.ts';
-import type { RaceResult } from '../stress/race.ts';
 import { workload } from '../stress/workloads.ts';
 
-const PAGES = 20_000;
+const SCENARIO = 'first-touch';
 const CPUS = 2;
-const MEMORY: number = 256 * 1024 * 1024;
-/** Tries that a broken machine has to show its fault: threads race, so it may hold once. */
-const TRIES = 5;
+/** Schedules are also counted by preemptions, up to so many: few enough to take no time. */
+const PREEMPTIONS = 2;
+/** Real threads: rounds of so many pages each. */
+const ROUNDS = 4;
+const PAGES = 5000;
+const THREAD_MEMORY: number = 64 * 1024 * 1024;
+const REPLAY_MEMORY: number = 256 * 1024 * 1024;
+
+const NO_LOCK = { name: 'recheck only', without: ['ptl'] };
+const NO_RECHECK = { name: 'lock only', without: ['pte_recheck'] };
+const NEITHER = { name: 'neither', without: ['ptl', 'pte_recheck'] };
+const BOTH = { name: 'lock + recheck', without: [] };
 
 const say = (...lines: readonly string[]): void => {
   process.stdout.write(`${lines.join('\n')}\n`);
 };
 
-async function raceUntilShown(without: readonly string[]): Promise<RaceResult> {
-  let result = await race({ cpus: CPUS, memory: MEMORY, without }, workload('same-page'), PAGES);
-  for (let i = 1; i < TRIES && without.length > 0 && result.verdict.kind === 'held'; i++) {
-    result = await race({ cpus: CPUS, memory: MEMORY, without }, workload('same-page'), PAGES);
-  }
-  return result;
+/** Explores one set of rules to the end: every behaviour, and every schedule of few preemptions. */
+function exploreRules({ name, without }: { name: string; without: readonly string[] }): RuleSet {
+  const target = targetNamed(SCENARIO, { without });
+  const exploration = exploreTarget(target, { stopAtFailure: false });
+  const few = exploreTarget(target, {
+    strategy: 'bounded',
+    preemptions: PREEMPTIONS,
+    stopAtFailure: false,
+    shrink: false,
+    judges: [],
+  });
+  return { name, without, exploration, preemptions: PREEMPTIONS, few };
 }
 
-function tell(title: string, result: RaceResult): void {
-  const held = result.verdict.kind === 'held';
-  say(`${held ? good('held    ') : bad('violated')} ${bold(title)}`);
-  say(...wrapText(`${grouped(result.faults)} faults, ${grouped(result.lostRaces)} found the entry taken`, '         '));
-  const shown = ['I13', 'I2', 'I3'].flatMap((name) =>
-    result.verdict.findings.filter((finding) => finding.judge === name).slice(0, 1),
+function tellFailure(rules: RuleSet): void {
+  const { failure, memoryModel } = rules.exploration;
+  if (failure === undefined) return;
+  const target: KernelTarget = targetNamed(SCENARIO, { without: rules.without });
+  const replayed = replayTarget(target, failure.token, {}, kernelWatches(target.spec));
+  const again = replayCommand(failure.token, { name: SCENARIO, options: { without: rules.without } }, memoryModel);
+  say('', renderFailure(failureText(target, replayed, again)));
+}
+
+function tellRules(): void {
+  say(bold('Two CPUs store to the same untouched page at the same moment. Who maps it?'), '');
+  const noLock = exploreRules(NO_LOCK);
+  say(partTitle('1/3', 'No page-table lock; the recheck is kept', noLock.without));
+  say(...countLines(noLock), smallestLine(noLock));
+  tellFailure(noLock);
+  const noRecheck = exploreRules(NO_RECHECK);
+  say('', partTitle('2/3', 'The lock is kept; no recheck under it', noRecheck.without));
+  say(...countLines(noRecheck), smallestLine(noRecheck));
+  say(
+    ...wrapText(
+      'Each CPU takes the lock in good order, and the second stores over the entry of the first without looking: a lock without the second look only chooses whose store is lost.',
+      '      ',
+    ),
   );
-  for (const finding of shown) {
-    say(...wrapText(finding.message, '         ', '           '));
-    if (finding.judge === 'I13')
-      for (const detail of finding.details.slice(0, 1))
-        say(...wrapText(detail, '           ', '             ').map(dim));
+  const both = exploreRules(BOTH);
+  say('', partTitle('3/3', 'The lock and the recheck, as Linux does it', both.without));
+  say(...countLines(both), smallestLine(both));
+  say('', ...ruleTable([both, noLock, noRecheck, exploreRules(NEITHER)]), '');
+}
+
+async function tellThreads(): Promise<void> {
+  const rounds: ThreadRounds[] = [];
+  for (const { name, without } of [NO_LOCK, NO_RECHECK, BOTH]) {
+    const lost: number[] = [];
+    for (let i = 0; i < ROUNDS; i++) {
+      const { verdict } = await race({ cpus: CPUS, memory: THREAD_MEMORY, without }, workload('same-page'), PAGES);
+      lost.push(verdict.findings.filter(({ judge }) => judge === 'I2').reduce((sum, { message }) => sum + leading(message), 0));
+    }
+    rounds.push({ name, lost });
   }
+  say(...threadLines(CPUS, availableParallelism(), PAGES, rounds));
+}
+
+/** The number that a finding begins with: how many. */
+function leading(message: string): number {
+  return Number.parseInt(message, 10) || 0;
 }
 
 /** The recording that comes with the project's source. */
@@ -54,40 +107,26 @@ function recordingPath(): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
+async function tellRecording(): Promise<void> {
+  const path = recordingPath();
+  if (path === undefined) return;
+  const report = await replay(planReplay(await readPerfScript(path), CPUS), { memory: REPLAY_MEMORY });
+  say('', bold('And a recorded program: four threads that fault in one region'));
+  say(
+    ...wrapText(
+      `${grouped(report.replayed)} of its ${grouped(report.recorded)} page faults replayed on ${String(CPUS)} CPUs, every lock and recheck in place: ${report.verdict.kind}.`,
+      ' ',
+    ),
+  );
+}
+
 export function demoCommand(): Command {
-  return new Command('demo')
-    .description('the seed’s fault, the race it must survive, and a recorded program')
-    .action(async () => {
-      say(bold('One fault: what Linux does the first time a program stores to a page'), '');
-      say(
-        renderTrace(
-          traceFault({
-            address: SEED_ADDRESS,
-            pfn: SEED_PFN,
-            basePfn: SEED_BASE_PFN,
-            softDirty: true,
-            prot: 'rw',
-            read: false,
-            shared: false,
-            memcgLimit: undefined,
-            oom: false,
-            unstable: false,
-            secondCpu: false,
-          }),
-          true,
-        ),
-        '',
-      );
-      say(bold(`${String(CPUS)} CPUs store to the same ${grouped(PAGES)} fresh pages at once, on real threads`), '');
-      tell('all defences on', await raceUntilShown([]));
-      tell('without the pte_none recheck under the lock', await raceUntilShown(['pte_recheck']));
-      tell('without the page-table lock', await raceUntilShown(['ptl']));
-      tell('without the recheck when a page table is installed', await raceUntilShown(['pmd_install_recheck']));
-      const path = recordingPath();
-      if (path === undefined) return;
-      say('', bold('A recorded program: four threads that fault in one region'), '');
-      const report = await replay(planReplay(await readPerfScript(path), CPUS), { memory: MEMORY });
-      say(renderReplay(report, false));
-      say('', 'next: pagerace trace --second-cpu, pagerace run <recording>, pagerace list');
-    });
+  return new Command('demo').description('why the page-table lock exists, and why it is not enough').action(async () => {
+    tellRules();
+    await tellThreads();
+    await tellRecording();
+    say('', `next: pagerace why            what every other lock and recheck is for`);
+    say(`      pagerace explore first-touch --cpus 3 --without ptl`);
+    say(`      pagerace trace          one fault, step by step`);
+  });
 }

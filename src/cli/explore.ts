@@ -50,12 +50,16 @@ function onProgress({ executions, seconds, share }: Progress): void {
   process.stderr.write(`${grouped(executions)} executions in ${seconds.toFixed(1)} s${part}\n`);
 }
 
+function stepsOf({ steps }: Asked): { steps?: number } {
+  return steps === undefined ? {} : { steps };
+}
+
 /** The failure of an exploration, replayed for those who read it. */
 function replayedFailure(target: Target, asked: Asked, exploration: Exploration): FailureText | undefined {
   const { failure, memoryModel } = exploration;
   if (failure === undefined) return undefined;
   const watch = target.kind === 'kernel' ? kernelWatches(target.spec) : undefined;
-  const replayed = replayTarget(target, failure.token, { memoryModel }, watch);
+  const replayed = replayTarget(target, failure.token, { memoryModel, ...stepsOf(asked) }, watch);
   return failureText(target, replayed, replayCommand(failure.token, asked, memoryModel));
 }
 
@@ -94,7 +98,7 @@ export function exploreCommand(): Command {
     .option('--json', 'one JSON document; replay takes it')
     .addHelpText('after', EXAMPLE)
     .action(async (name: string, flags: Flags) => {
-      const asked: Asked = { name, options: scenarioOptions(flags) };
+      const asked: Asked = { name, options: scenarioOptions(flags), steps: flags.steps };
       const target = await targetOf(name, asked.options);
       const exploration = exploreTarget(target, exploreOptions(flags));
       print(flags, target, asked, exploration);

@@ -32,7 +32,7 @@ async function replay(given: string, all: Flags): Promise<void> {
       `The token ${token} needs its scenario or file: give --scenario, for example pagerace replay ${token} --scenario first-touch.`,
     );
   }
-  const asked: Asked = { name: flags.scenario, options: scenarioOptions(flags) };
+  const asked: Asked = { name: flags.scenario, options: scenarioOptions(flags), steps: flags.steps };
   const target = await targetOf(asked.name, asked.options);
   const memoryModel = flags.memoryModel ?? defaultModel(target);
   const steps = flags.steps === undefined ? {} : { steps: flags.steps };

@@ -47,6 +47,8 @@ export interface Exploration {
   /** Steps of all of them. */
   readonly steps: number;
   readonly failure: Failure | undefined;
+  /** How many executions each judge complained of; more than one only where the first does not end the search. */
+  readonly failures: Readonly<Record<string, number>>;
   /** What was covered, for people. */
   readonly bounds: string;
   /** pct: the length that was measured, and the chance one run has at least to find a bug of the depth. */
@@ -69,6 +71,7 @@ export class Search {
   /** The first execution that only judges of whole executions complain of: the failure if there is no worse one. */
   suspicion: FailingSchedule | undefined = undefined;
   lockOrder: LockOrderFinding | undefined = undefined;
+  failures: Record<string, number> = {};
   /** The budget ended it. */
   cut = false;
   /** Nothing worse was found for long enough. */
@@ -94,7 +97,9 @@ export class Search {
     const suspicion = judges.judge();
     const suspected = this.suspicion === undefined ? failureOf(execution, suspicion) : undefined;
     if (suspected !== undefined) this.suspect(suspected, judges.lockOrder, executions);
-    this.tell(complaint !== undefined || suspicion !== undefined);
+    const judge = (complaint ?? suspicion)?.judge;
+    if (judge !== undefined) this.failures[judge] = (this.failures[judge] ?? 0) + 1;
+    this.tell(judge !== undefined);
     return complaint;
   }
 
@@ -128,6 +133,16 @@ export class Search {
     if (executions >= settings.executions) this.cut = true;
     if (settings.stopAtFailure && executions - this.suspectedAt >= MAX_AFTER_SUSPICION) this.enough = true;
     return this.isCutShort;
+  }
+
+  /** Nothing that was found so far counts; the time does. */
+  restart(): void {
+    this.executions = 0;
+    this.steps = 0;
+    this.failure = undefined;
+    this.suspicion = undefined;
+    this.suspectedAt = Infinity;
+    this.failures = {};
   }
 
   /** Tells whoever listens of an execution that has ended. */
@@ -164,6 +179,7 @@ function searchByDpor(search: Search, seen: Set<string> | undefined): boolean {
     if (result.discovered.length > 0) {
       // Steps that nobody seemed to see are seen: from the beginning, knowing that.
       frontier = new Frontier();
+      search.restart();
       seen?.clear();
       continue;
     }
@@ -193,6 +209,23 @@ function jobOptions(search: Search, before: number, width: number, seen: Set<str
   };
 }
 
+/**
+ * Searches by a strategy that goes through schedules one by one. Steps that nobody seemed to see, and that turn out to
+ * be seen, are choices that it has passed by: it then begins again, knowing them.
+ */
+function searchInOrder(search: Search, begin: () => Exhaustive | Bounded): boolean {
+  for (;;) {
+    const strategy = begin();
+    let again = false;
+    strategy.run(() => {
+      again = search.execution.discovered;
+      return again || search.took(undefined) ? 'stop' : 'go on';
+    });
+    if (!again) return strategy.finished;
+    search.restart();
+  }
+}
+
 /** Searches by any strategy. True if everything was covered. */
 function searchAll(search: Search, seen: Set<string> | undefined): { complete: boolean; pctLength: number } {
   const { execution, settings } = search;
@@ -203,18 +236,12 @@ function searchAll(search: Search, seen: Set<string> | undefined): { complete: b
     case 'dpor':
       complete = searchByDpor(search, seen);
       break;
-    case 'exhaustive': {
-      const all = new Exhaustive(execution);
-      all.run(() => (search.took(undefined) ? 'stop' : 'go on'));
-      complete = all.finished;
+    case 'exhaustive':
+      complete = searchInOrder(search, () => new Exhaustive(execution));
       break;
-    }
-    case 'bounded': {
-      const bounded = new Bounded(execution, settings.preemptions);
-      bounded.run(() => (search.took(undefined) ? 'stop' : 'go on'));
-      complete = bounded.finished;
+    case 'bounded':
+      complete = searchInOrder(search, () => new Bounded(execution, settings.preemptions));
       break;
-    }
     case 'random':
       do randomWalk(execution, random);
       while (!search.took(undefined));
@@ -289,6 +316,7 @@ export function conclude(
     blocked: search.blocked,
     steps: search.steps,
     failure,
+    failures: search.failures,
     bounds: boundsOf(search, complete),
     pct:
       settings.strategy === 'pct'

@@ -1,5 +1,6 @@
 // What came of an exploration, for people and as JSON, and how a failure of it is replayed.
 import type { Exploration } from '../explore/explore.ts';
+import { SCENARIOS } from '../explore/scenarios.ts';
 import type { ScenarioOptions } from '../explore/scenarios.ts';
 import { optionText } from '../explore/target.ts';
 import type { Target } from '../explore/target.ts';
@@ -16,12 +17,17 @@ export interface Asked {
   /** The scenario's name, or the file's path. */
   readonly name: string;
   readonly options: ScenarioOptions;
+  /** The bound at which an execution is a livelock, where one was given. */
+  readonly steps?: number | undefined;
 }
 
 /** The command that replays a schedule of what was explored. */
 export function replayCommand(token: string, asked: Asked, memoryModel: MemoryModel): string {
-  const model = memoryModel === 'sc' ? {} : { memoryModel };
-  return `pagerace replay ${token} --scenario ${asked.name} ${optionText({ ...asked.options, ...model })}`.trimEnd();
+  const scenario = SCENARIOS.find(({ name }) => name === asked.name);
+  const model = memoryModel === (scenario?.memoryModel ?? 'sc') ? {} : { memoryModel };
+  const steps = asked.steps === undefined ? '' : ` --steps ${String(asked.steps)}`;
+  const options = optionText({ ...asked.options, ...model });
+  return `pagerace replay ${token} --scenario ${asked.name} ${options}`.trimEnd() + steps;
 }
 
 /** What JSON documents say of how an execution came about. */
