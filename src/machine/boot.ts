@@ -75,36 +75,30 @@ export class Machine {
     this.words[header.root_memcg] = root;
     let group = root;
     const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
-    // The process itself is set up before its limits hold, as a container is.
-    for (let level = 0; level < limits.length; level++) {
-      group = kernel.mem_cgroup_create(cpu, group, PAGE_COUNTER_MAX);
-    }
+    for (const limit of limits) group = kernel.mem_cgroup_create(cpu, group, limit);
     this.memcg = group;
     const sites = this.words[header.fail_sites] ?? 0;
     this.words[header.fail_sites] = 0;
-    this.mm = kernel.mm_alloc(cpu, group);
+    // As a container is started: the process begins in the root, which pays for its pgd, and is then moved in.
+    this.mm = kernel.mm_alloc(cpu, root);
     this.words[header.fail_sites] = sites;
-    kernel.drain_all_stock(cpu);
-    this.setLimits(limits);
     if (this.mm === 0) throw new Error('Machine: there is no memory for the first process');
+    this.moveTo(group);
   }
 
-  /** Sets the limits of the process's groups, outermost first, in pages. */
-  private setLimits(limits: readonly number[]): void {
-    const cpu = this.cpuHere();
-    let group = this.memcg;
-    for (const limit of [...limits].reverse()) {
-      // As memory.max does, also below what is used already.
-      if (!kernel.page_counter_set_max(cpu, group, limit)) this.words[group + mem_cgroup.max] = limit;
-      group = this.words[group + mem_cgroup.parent] ?? 0;
-    }
+  /** Moves the process to a memory group; what was charged for it before stays where it is. */
+  moveTo(group: number): void {
+    kernel.mem_cgroup_attach(this.cpuHere(), this.mm, group);
   }
 
   /** memory.max of the process's groups, outermost first: what each uses now and so many pages more. */
   limitToUsage(room: readonly number[]): void {
     let group = this.memcg;
     for (const pages of [...room].reverse()) {
-      this.words[group + mem_cgroup.max] = (this.words[group + mem_cgroup.usage] ?? 0) + pages;
+      const max = (this.words[group + mem_cgroup.usage] ?? 0) + pages;
+      if (!kernel.page_counter_set_max(this.cpuHere(), group, max)) {
+        throw new Error('limitToUsage: the machine is not at rest');
+      }
       group = this.words[group + mem_cgroup.parent] ?? 0;
     }
   }

@@ -1,12 +1,13 @@
 // Out of memory: what a fault that failed for want of a page does, and the reaper (mm/oom_kill.c).
 import type { Cpu } from '../cpu.ts';
 import { count_vm_event } from '../cpu.ts';
-import { OOM_KILL, VM_OPS_NONE, mm_struct, vma as vm_area } from '../layout.ts';
+import { OOM_KILL, VM_OPS_NONE, mem_cgroup, mm_struct, vma as vm_area } from '../layout.ts';
 import { atomic_fetch_or, read, read_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { PRINTK_OOM_KILL, printk } from '../printk.ts';
 import { MMF_UNSTABLE } from './flags.ts';
 import { all_vmas } from './maple.ts';
+import { memcg_memory_event } from './memcontrol.ts';
 import { mmap_read_trylock, mmap_read_unlock } from './mmap_lock.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from './mmu_gather.ts';
 import { unmap_page_range } from './zap.ts';
@@ -18,11 +19,12 @@ const OOM_RETRIES = 8;
  * pagefault_out_of_memory. Linux retries the fault, having killed somebody from within the allocator; here there is
  * one process and nothing to reclaim, so after OOM_RETRIES in a row it is the one that is killed: true.
  */
-export function* pagefault_out_of_memory(cpu: Cpu): Steps<boolean> {
+export function* pagefault_out_of_memory(cpu: Cpu, mm: Word): Steps<boolean> {
   cpu.oom_retries += 1;
   if (cpu.oom_retries < OOM_RETRIES) return false;
   cpu.oom_retries = 0;
   count_vm_event(cpu, OOM_KILL);
+  yield* memcg_memory_event(cpu, yield* read(cpu, mm + mm_struct.memcg), mem_cgroup.events_oom_kill);
   printk(cpu, PRINTK_OOM_KILL, cpu.id);
   yield cpu.note('oom_kill');
   return true;
