@@ -20,6 +20,7 @@ import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
 import { kernel } from './direct.ts';
+import { makeRoom } from './garbage.ts';
 import { runGang } from './gang.ts';
 import type { CpuOutcome, CpuTask, GangControl, GangOutcome } from './gang.ts';
 import { comlinkEndpoint } from './live.ts';
@@ -69,6 +70,7 @@ export class Machine {
     this.layout = layout;
     this.words = new Int32Array(this.buffer);
     const cpu = new kernel.Cpu(memory, 0);
+    makeRoom(this.buffer.byteLength);
     kernel.kmem_cache_init(cpu);
     kernel.page_alloc_init(cpu);
     const root = kernel.mem_cgroup_create(cpu, 0, PAGE_COUNTER_MAX);
