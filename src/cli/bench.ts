@@ -1,7 +1,7 @@
 // `pagerace bench`: simulated faults a second beside the running kernel's.
 import { Command } from 'commander';
 import { grouped, table } from '../report/text.ts';
-import { bench, median, medianRatio } from '../stress/bench.ts';
+import { checkCpuCounts, bench, median, medianRatio } from '../stress/bench.ts';
 import { parseNames, parseWhole } from './options.ts';
 
 export function benchCommand(): Command {
@@ -10,7 +10,7 @@ export function benchCommand(): Command {
     .option(
       '--cpus <list>',
       'numbers of CPUs, with commas',
-      (text) => parseNames(text).map(parseWhole('--cpus', '1,2,4')),
+      (text) => checkCpuCounts(parseNames(text).map(parseWhole('--cpus', '1,2,4'))),
       [1, 2, 4],
     )
     .option('--json', 'one JSON document')

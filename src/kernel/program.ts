@@ -25,7 +25,7 @@ import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
 import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
-import { oom_reap_task_mm } from './mm/oom_kill.ts';
+import { fatal_signal_pending, oom_reap_task_mm } from './mm/oom_kill.ts';
 import { drain_pages } from './mm/pcp.ts';
 import { handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
 
@@ -133,6 +133,7 @@ export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Obser
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i]!;
     yield* user_mode(cpu);
+    if (fatal_signal_pending(cpu, mm)) return false;
     if (op.op === 'exit') return true;
     if (op.op === 'repeat') {
       for (let n = 0; n < op.times; n++) {
@@ -202,6 +203,7 @@ function* touch(
   const end = op.addr + op.pages * PAGE_SIZE;
   for (let addr = op.addr; addr < end && signal === 0; addr += PAGE_SIZE) {
     yield* user_mode(cpu);
+    if (fatal_signal_pending(cpu, mm)) return SIGKILL;
     yield* access(cpu, mm, addr, op.write, op.value, seen);
     faults += seen.access.faults;
     signal = seen.access.signal;
@@ -284,8 +286,18 @@ function* hold_ptl(cpu: Cpu, mm: Word, addr: number): Steps<number> {
   for (;;) yield* smp_cond_load(cpu, header.magic, (magic) => magic === 0, LOCK_IPI);
 }
 
+/** Whether the process that this CPU runs was killed: then nobody whom it waits for may ever come. */
+function killed(cpu: Cpu): boolean {
+  return fatal_signal_pending(cpu, local_read(cpu, cpu.area + cpu_area.current_mm));
+}
+
 function* await_counter(cpu: Cpu, counter: number, value: number): Steps<number> {
-  return yield* smp_cond_load(cpu, cpu.layout.counters + counter, (reached) => reached >= value, LOCK_IPI);
+  return yield* smp_cond_load(
+    cpu,
+    cpu.layout.counters + counter,
+    (reached) => reached >= value || killed(cpu),
+    LOCK_IPI,
+  );
 }
 
 function* advance_counter(cpu: Cpu, counter: number): Steps<number> {
@@ -304,6 +316,6 @@ export function* barrier(cpu: Cpu): Steps<number> {
     wake_waiters(cpu, header.barrier_generation);
     return arrived;
   }
-  yield* smp_cond_load(cpu, header.barrier_generation, (now) => now !== generation, LOCK_IPI);
+  yield* smp_cond_load(cpu, header.barrier_generation, (now) => now !== generation || killed(cpu), LOCK_IPI);
   return arrived;
 }

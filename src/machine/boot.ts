@@ -79,13 +79,19 @@ export class Machine {
     const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
     for (const limit of limits) group = kernel.mem_cgroup_create(cpu, group, limit);
     this.memcg = group;
-    const sites = this.words[header.fail_sites] ?? 0;
-    this.words[header.fail_sites] = 0;
     // As a container is started: the process begins in the root, which pays for its pgd, and is then moved in.
-    this.mm = kernel.mm_alloc(cpu, root);
-    this.words[header.fail_sites] = sites;
+    this.mm = this.withoutFailures(() => kernel.mm_alloc(cpu, root));
     if (this.mm === 0) throw new Error('Machine: there is no memory for the first process');
     this.moveTo(group);
+  }
+
+  /** Does something with no allocation made to fail: set-up is not what fault injection is for. */
+  withoutFailures<T>(body: () => T): T {
+    const sites = this.words[header.fail_sites] ?? 0;
+    this.words[header.fail_sites] = 0;
+    const result = body();
+    this.words[header.fail_sites] = sites;
+    return result;
   }
 
   /** Moves the process to a memory group; what was charged for it before stays where it is. */

@@ -2,10 +2,10 @@
 import type { Cpu } from '../cpu.ts';
 import { count_vm_event } from '../cpu.ts';
 import { OOM_KILL, VM_OPS_NONE, mem_cgroup, mm_struct, vma as vm_area } from '../layout.ts';
-import { atomic_fetch_or, read, read_long } from '../memory.ts';
+import { atomic_fetch_or, local_read, read, read_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { PRINTK_OOM_KILL, printk } from '../printk.ts';
-import { MMF_UNSTABLE } from './flags.ts';
+import { MMF_OOM_REAP_QUEUED, MMF_UNSTABLE } from './flags.ts';
 import { all_vmas } from './maple.ts';
 import { memcg_memory_event } from './memcontrol.ts';
 import { mmap_read_trylock, mmap_read_unlock } from './mmap_lock.ts';
@@ -17,17 +17,26 @@ const OOM_RETRIES = 8;
 
 /**
  * pagefault_out_of_memory. Linux retries the fault, having killed somebody from within the allocator; here there is
- * one process and nothing to reclaim, so after OOM_RETRIES in a row it is the one that is killed: true.
+ * one process and nothing to reclaim, so after OOM_RETRIES in a row it is the one that is killed, on all its CPUs: true.
  */
 export function* pagefault_out_of_memory(cpu: Cpu, mm: Word): Steps<boolean> {
+  if (fatal_signal_pending(cpu, mm)) return true;
   cpu.oom_retries += 1;
   if (cpu.oom_retries < OOM_RETRIES) return false;
   cpu.oom_retries = 0;
+  // Another CPU's fault may have killed it in this very moment: once is enough.
+  const before = yield* atomic_fetch_or(cpu, mm + mm_struct.flags, 1 << MMF_OOM_REAP_QUEUED);
+  if ((before & (1 << MMF_OOM_REAP_QUEUED)) !== 0) return true;
   count_vm_event(cpu, OOM_KILL);
   yield* memcg_memory_event(cpu, yield* read(cpu, mm + mm_struct.memcg), mem_cgroup.events_oom_kill);
   printk(cpu, PRINTK_OOM_KILL, cpu.id);
   yield cpu.note('oom_kill');
   return true;
+}
+
+/** fatal_signal_pending: whether the process was killed. A plain look: a CPU that is late by an access is none the worse. */
+export function fatal_signal_pending(cpu: Cpu, mm: Word): boolean {
+  return mm !== 0 && (local_read(cpu, mm + mm_struct.flags) & (1 << MMF_OOM_REAP_QUEUED)) !== 0;
 }
 
 /** __oom_reap_task_mm: takes the private memory of a dying process away while its threads may still run. */
