@@ -71,17 +71,20 @@ export class Machine {
     this.words = new Int32Array(this.buffer);
     const cpu = new kernel.Cpu(memory, 0);
     makeRoom(this.buffer.byteLength);
-    kernel.kmem_cache_init(cpu);
-    kernel.page_alloc_init(cpu);
-    const root = kernel.mem_cgroup_create(cpu, 0, PAGE_COUNTER_MAX);
-    this.words[header.root_memcg] = root;
-    let group = root;
-    const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
-    for (const limit of limits) group = kernel.mem_cgroup_create(cpu, group, limit);
+    const { mm, group } = this.withoutFailures(() => {
+      kernel.kmem_cache_init(cpu);
+      kernel.page_alloc_init(cpu);
+      const root = kernel.mem_cgroup_create(cpu, 0, PAGE_COUNTER_MAX);
+      this.words[header.root_memcg] = root;
+      let innermost = root;
+      const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
+      for (const limit of limits) innermost = kernel.mem_cgroup_create(cpu, innermost, limit);
+      // As a container is started: the process begins in the root, which pays for its pgd, and is then moved in.
+      return { mm: kernel.mm_alloc(cpu, root), group: innermost };
+    });
+    if (mm === 0) throw new Error('Machine: there is no memory for the first process');
+    this.mm = mm;
     this.memcg = group;
-    // As a container is started: the process begins in the root, which pays for its pgd, and is then moved in.
-    this.mm = this.withoutFailures(() => kernel.mm_alloc(cpu, root));
-    if (this.mm === 0) throw new Error('Machine: there is no memory for the first process');
     this.moveTo(group);
   }
 
