@@ -3,9 +3,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Cpu } from '../../../src/kernel/cpu.ts';
 import { page_to_pfn } from '../../../src/kernel/cpu.ts';
-import { FRAME_WORDS, ZONE_NORMAL, header, page, per_cpu_pages } from '../../../src/kernel/layout.ts';
+import {
+  FRAME_WORDS,
+  LOCK_PCP,
+  PER_CPU_PAGES_WORDS,
+  ZONE_NORMAL,
+  header,
+  page,
+  per_cpu_pages,
+} from '../../../src/kernel/layout.ts';
 import type { Steps } from '../../../src/kernel/memory.ts';
-import { LOCK_PCP } from '../../../src/kernel/layout.ts';
 import { spin_lock, spin_unlock } from '../../../src/kernel/locking/spinlock.ts';
 import { SITE_FOLIO, SITE_PTE_TABLE, SITE_SLAB, should_fail } from '../../../src/kernel/mm/fail_page_alloc.ts';
 import {
@@ -41,8 +48,11 @@ function machineOf(config: Partial<MachineConfig> = {}): { machine: Machine; cpu
   cpu.words[pcp + per_cpu_pages.alloc_factor] = 0;
   return { machine, cpu, pcp };
 }
-const pcpOf = (machine: Machine, cpu: number): number =>
-  snapshot(machine.buffer).cpuRecords[cpu]!.pcp.reduce((sum, { count }) => sum + count, 0);
+/** Pages on a CPU's list. */
+function pcpOf({ layout, words }: Machine, cpu: number): number {
+  const area = layout.cpu_areas + cpu * layout.cpu_area_words;
+  return words[area + layout.pcp + ZONE_NORMAL * PER_CPU_PAGES_WORDS + per_cpu_pages.count]!;
+}
 const zone = (machine: Machine): ReturnType<typeof snapshot>['zones'][number] =>
   snapshot(machine.buffer).zones.find(({ name }) => name === 'Normal')!;
 
