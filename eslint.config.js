@@ -48,10 +48,15 @@ export default tseslint.config(
       'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
     },
   },
+  {
+    // It is a Processor, whose members the kernel names.
+    files: ['src/explore/thread-cpu.ts'],
+    rules: { '@typescript-eslint/naming-convention': ['error', kernelNames] },
+  },
   { files: ['src/kernel/memory.ts'], rules: { 'no-restricted-globals': 'off' } },
   {
     // Words, frames and events are read by index from arrays whose bounds the layout fixes.
-    files: ['src/{kernel,machine,check,recording}/**/*.ts', 'test/**/*.ts'],
+    files: ['src/{kernel,machine,check,explore,recording}/**/*.ts', 'test/**/*.ts'],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
   },
   {
@@ -63,6 +68,11 @@ export default tseslint.config(
     files: ['test/**/*.mjs'],
     ...tseslint.configs.disableTypeChecked,
     languageOptions: { parserOptions: { project: false } },
+  },
+  {
+    // What people explore besides the kernel is stepped as well: the accesses, and the programs that come with it.
+    files: ['src/explore/accesses.ts', 'src/explore/{litmus,programs}/**/*.ts'],
+    rules: { 'no-restricted-syntax': 'off' },
   },
   {
     files: ['test/**/*.ts'],

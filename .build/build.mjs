@@ -30,6 +30,7 @@ function inputsHash() {
     '.build/build.mjs',
     '.build/erase.mjs',
     '.build/inline.mjs',
+    '.build/stepped.mjs',
     '.build/constants.mjs',
   ];
   for (const folder of ['src', 'workers']) {

@@ -1,10 +1,12 @@
 // Erases the yields of the stepped kernel: the tree rewrite that makes its direct twin.
 //
-// `function*` becomes `function`, `yield* f()` becomes `f()`, the statement `yield x;` goes with its argument, and
-// what hangs on the constant STEPPED is decided. A yield whose value is used has no meaning in the twin: an error.
+// `function*` becomes `function`, `yield* f()` becomes `f()`, the statement `yield x;` goes with its argument and with
+// the `if` that stands before it alone, and what hangs on the constant STEPPED is decided. A yield whose value is used
+// has no meaning in the twin: an error.
 import ts from 'typescript';
 import { foldConstant } from './constants.mjs';
 import { inlineCall } from './inline.mjs';
+import { decide, isYieldStatement } from './stepped.mjs';
 
 /** Thrown for source that can't be erased; the message names file and line. */
 export class EraseError extends Error {}
@@ -13,40 +15,6 @@ function at(node) {
   const file = node.getSourceFile();
   const { line } = file.getLineAndCharacterOfPosition(node.getStart(file));
   return `${file.fileName}:${line + 1}`;
-}
-
-/** Whether `node` is STEPPED or !STEPPED: its value in the twin, else undefined. */
-function steppedValue(node) {
-  if (ts.isParenthesizedExpression(node)) return steppedValue(node.expression);
-  if (ts.isIdentifier(node) && node.text === 'STEPPED') return false;
-  if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
-    const inner = steppedValue(node.operand);
-    return inner === undefined ? undefined : !inner;
-  }
-  return undefined;
-}
-
-/** What a choice that hangs on STEPPED comes to: the node left of it, null for a statement that goes, or undefined. */
-function decide(node, factory) {
-  if (ts.isIfStatement(node)) {
-    const value = steppedValue(node.expression);
-    return value === undefined ? undefined : ((value ? node.thenStatement : node.elseStatement) ?? null);
-  }
-  if (ts.isConditionalExpression(node)) {
-    const value = steppedValue(node.condition);
-    return value === undefined ? undefined : value ? node.whenTrue : node.whenFalse;
-  }
-  if (!ts.isBinaryExpression(node)) return undefined;
-  const value = steppedValue(node.left);
-  if (value === undefined) return undefined;
-  switch (node.operatorToken.kind) {
-    case ts.SyntaxKind.AmpersandAmpersandToken:
-      return value ? node.right : factory.createFalse();
-    case ts.SyntaxKind.BarBarToken:
-      return value ? factory.createTrue() : node.right;
-    default:
-      return undefined;
-  }
 }
 
 /** A generator, already rewritten inside, without its asterisk. */
@@ -80,9 +48,7 @@ export const erase =
       return listed || isElse ? undefined : factory.createEmptyStatement();
     };
     const visit = (node) => {
-      if (ts.isExpressionStatement(node) && ts.isYieldExpression(node.expression) && !node.expression.asteriskToken) {
-        return gone(node);
-      }
+      if (isYieldStatement(node)) return gone(node);
       if (ts.isYieldExpression(node)) {
         if (!node.asteriskToken) throw new EraseError(`${at(node)}: a yield must stand alone as a statement`);
         return ts.visitNode(node.expression, visit);

@@ -4,19 +4,27 @@
 // @inline whose erased body is one `return expression` or one expression statement replaces its calls wherever every
 // argument can be evaluated twice or never without a difference: a name, a literal, a field, a sum of such.
 import ts from 'typescript';
+import { decide, isYieldStatement } from './stepped.mjs';
 
 function hasInlineTag(node) {
   return ts.getJSDocTags(node).some((tag) => tag.tagName.text === 'inline');
 }
 
+/** A statement or expression with its choice on STEPPED made: null where nothing is left. */
+function decided(node) {
+  const value = decide(node, ts.factory);
+  return value === undefined ? node : value;
+}
+
 /** The one expression a function comes to once its yields are erased, else undefined. */
 function soleExpression(declaration) {
-  const left = declaration.body.statements.filter(
-    (s) => !(ts.isExpressionStatement(s) && ts.isYieldExpression(s.expression) && !s.expression.asteriskToken),
-  );
+  const left = declaration.body.statements
+    .filter((statement) => !isYieldStatement(statement))
+    .map(decided)
+    .filter((statement) => statement !== null);
   if (left.length !== 1) return undefined;
-  if (ts.isReturnStatement(left[0]) || ts.isExpressionStatement(left[0])) return left[0].expression;
-  return undefined;
+  if (!ts.isReturnStatement(left[0]) && !ts.isExpressionStatement(left[0])) return undefined;
+  return left[0].expression && decided(left[0].expression);
 }
 
 /** Whether `node` stores to a name itself (`x = 1`, `x++`): an argument in its place could not be stored to. */

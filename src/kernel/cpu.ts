@@ -4,16 +4,16 @@
 // constructor, so that the JIT compiler knows their shapes and the hot path reads constants.
 import { PAGE_STRUCT_SHIFT, FRAME_SHIFT, cpu_area, header, layout } from './layout.ts';
 import type { Layout, Sizes } from './layout.ts';
-import type { Step, StepKind, Word } from './memory.ts';
+import type { Processor, Step, StepKind, StoreBuffer, Word } from './memory.ts';
 import { VmFault } from './mm/vmf.ts';
 import { fill_of } from './clear-page.ts';
 import type { Fill } from './clear-page.ts';
 
-const ALWAYS = (): boolean => true;
+const YIELD = (): boolean => true;
 const NO_VALUES: readonly unknown[] = [];
 
 /** A CPU attached to a machine's buffer. */
-export class Cpu {
+export class Cpu implements Processor {
   readonly id: number;
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly bytes: Uint8Array<SharedArrayBuffer>;
@@ -50,7 +50,17 @@ export class Cpu {
   error_code = 0;
   /** Faults in a row that failed for want of memory. */
   oom_retries = 0;
-  private readonly step: Step;
+  /** See Processor.step. */
+  readonly step: Step;
+  /** Who drives the stepped execution hears of every step, and says whether this CPU must yield before it. */
+  announce: (step: Step) => boolean = YIELD;
+  /** See Processor.store_buffer. */
+  store_buffer: StoreBuffer | undefined = undefined;
+  /**
+   * Whether the explorer drives this CPU: locks are then taken in one step, stores are as late as its memory model says,
+   * and RCU callbacks wait for the end of the execution.
+   */
+  explored = false;
 
   constructor(memory: WebAssembly.Memory, id: number) {
     const buffer = memory.buffer as unknown as SharedArrayBuffer;
@@ -77,32 +87,82 @@ export class Cpu {
     this.locking = this.words[header.locking] ?? 0;
     this.lock = this.words[header.lock] ?? 0;
     this.soft_dirty = this.words[header.soft_dirty] === 1;
-    this.step = { kind: 'note', cpu: id, word: 0, width: 0, ready: ALWAYS, note: '', values: NO_VALUES };
+    this.step = {
+      kind: 'note',
+      cpu: id,
+      word: 0,
+      width: 0,
+      operand: 0,
+      operand_hi: 0,
+      ready: undefined,
+      also: 0,
+      lock_class: 0,
+      holder: 0,
+      note: '',
+      values: NO_VALUES,
+    };
   }
 
-  /** Announces an access to `width` words from `word`. */
-  about(kind: StepKind, word: Word, width = 1): Step {
+  /** See Processor.about. */
+  about(kind: StepKind, word: Word, width = 1, operand = 0, operand_hi = 0): boolean {
     const step = this.step;
     step.kind = kind;
     step.word = word;
     step.width = width;
-    step.ready = ALWAYS;
-    return step;
+    step.operand = operand;
+    step.operand_hi = operand_hi;
+    step.ready = undefined;
+    step.also = 0;
+    return this.announce(step);
   }
 
-  /** Announces a wait: the CPU is disabled until `ready()`, which may only look at memory. */
-  about_wait(word: Word, ready: () => boolean): Step {
-    const step = this.about('wait', word);
+  /** See Processor.about_wait. `also`, if given, is a word that ends the wait as well. */
+  about_wait(kind: StepKind, word: Word, ready: (value: number) => boolean, also: Word = 0): boolean {
+    const step = this.step;
+    step.kind = kind;
+    step.word = word;
+    step.width = 1;
     step.ready = ready;
-    return step;
+    step.also = also;
+    return this.announce(step);
+  }
+
+  /**
+   * Announces a lock's step: as about_wait, with its class and where its holder is written (0: nowhere). `free` is the
+   * value of a spinlock that nobody holds.
+   */
+  about_lock(
+    kind: StepKind,
+    lock: Word,
+    ready: ((value: number) => boolean) | undefined,
+    lock_class: number,
+    holder: Word,
+    also: Word = 0,
+    free = 0,
+  ): boolean {
+    const step = this.step;
+    step.kind = kind;
+    step.word = lock;
+    step.width = 1;
+    step.operand = free;
+    step.ready = ready;
+    step.also = also;
+    step.lock_class = lock_class;
+    step.holder = holder;
+    return this.announce(step);
   }
 
   /** A remark for whoever drives the stepped execution; not an access, and nothing in the direct one. */
-  note(note: string, ...values: readonly unknown[]): Step {
-    const step = this.about('note', 0, 0);
+  note(note: string, ...values: readonly unknown[]): boolean {
+    const step = this.step;
+    step.kind = 'note';
+    step.word = 0;
+    step.width = 0;
+    step.ready = undefined;
+    step.also = 0;
     step.note = note;
     step.values = values;
-    return step;
+    return this.announce(step);
   }
 }
 

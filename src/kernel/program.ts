@@ -25,9 +25,9 @@ import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
 import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
-import { fatal_signal_pending, oom_reap_task_mm } from './mm/oom_kill.ts';
+import { fatal_signal_pending, oom_reap_task_mm, recalc_sigpending } from './mm/oom_kill.ts';
 import { drain_pages } from './mm/pcp.ts';
-import { handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
+import { do_idle, handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
 
 /** One operation of a program. Addresses and lengths in bytes; loads and stores are of aligned 32-bit words. */
 export type Op =
@@ -100,6 +100,7 @@ export function* cpu_up(cpu: Cpu, mm: Word): Steps<void> {
   flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
   rcu_note_context_switch(cpu);
   local_write(cpu, cpu.area + cpu_area.current_mm, mm);
+  recalc_sigpending(cpu);
   control_write(cpu, cpu.area + cpu_area.state, CPU_ONLINE);
   yield* cpumask_set_cpu(cpu, mm);
 }
@@ -121,11 +122,17 @@ export function* run_cpu(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observati
   return alive;
 }
 
+/** Runs a program on a CPU that the explorer drives, which then idles: it is up before the first step and stays up. */
+export function* run_explored(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observations): Steps<never> {
+  yield* run_program(cpu, mm, ops, seen);
+  return yield* do_idle(cpu);
+}
+
 /** Between two accesses or system calls: the point where a user program can be interrupted. */
 function* user_mode(cpu: Cpu): Steps<void> {
   // Plain looks: a CPU that is late by an access or two is nothing to anybody.
   if (!STEPPED && local_read(cpu, header.stop) !== STOP_NONE) poll_stop(cpu);
-  if (local_read(cpu, cpu.area + cpu_area.ipi_pending) !== 0) yield* handle_interrupts(cpu);
+  if (STEPPED || local_read(cpu, cpu.area + cpu_area.ipi_pending) !== 0) yield* handle_interrupts(cpu);
 }
 
 /** Runs a program to its end. False if the process was killed on the way. */
@@ -133,7 +140,7 @@ export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Obser
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i]!;
     yield* user_mode(cpu);
-    if (fatal_signal_pending(cpu, mm)) return false;
+    if (fatal_signal_pending(cpu)) return false;
     if (op.op === 'exit') return true;
     if (op.op === 'repeat') {
       for (let n = 0; n < op.times; n++) {
@@ -141,7 +148,7 @@ export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Obser
       }
       continue;
     }
-    yield cpu.note('op', i, op);
+    if (cpu.note('op', i, op)) yield cpu.step;
     const signal = yield* run_op(cpu, mm, op, i, seen);
     if (i < seen.signals.length) seen.signals[i] = signal;
     yield* rcu_quiescent(cpu);
@@ -203,7 +210,7 @@ function* touch(
   const end = op.addr + op.pages * PAGE_SIZE;
   for (let addr = op.addr; addr < end && signal === 0; addr += PAGE_SIZE) {
     yield* user_mode(cpu);
-    if (fatal_signal_pending(cpu, mm)) return SIGKILL;
+    if (fatal_signal_pending(cpu)) return SIGKILL;
     yield* access(cpu, mm, addr, op.write, op.value, seen);
     faults += seen.access.faults;
     signal = seen.access.signal;
@@ -286,16 +293,12 @@ function* hold_ptl(cpu: Cpu, mm: Word, addr: number): Steps<number> {
   for (;;) yield* smp_cond_load(cpu, header.magic, (magic) => magic === 0, LOCK_IPI);
 }
 
-/** Whether the process that this CPU runs was killed: then nobody whom it waits for may ever come. */
-function killed(cpu: Cpu): boolean {
-  return fatal_signal_pending(cpu, local_read(cpu, cpu.area + cpu_area.current_mm));
-}
-
+/** Waits for another CPU's sign, which may never come once the process was killed. */
 function* await_counter(cpu: Cpu, counter: number, value: number): Steps<number> {
   return yield* smp_cond_load(
     cpu,
     cpu.layout.counters + counter,
-    (reached) => reached >= value || killed(cpu),
+    (reached) => reached >= value || fatal_signal_pending(cpu),
     LOCK_IPI,
   );
 }
@@ -316,6 +319,11 @@ export function* barrier(cpu: Cpu): Steps<number> {
     wake_waiters(cpu, header.barrier_generation);
     return arrived;
   }
-  yield* smp_cond_load(cpu, header.barrier_generation, (now) => now !== generation || killed(cpu), LOCK_IPI);
+  yield* smp_cond_load(
+    cpu,
+    header.barrier_generation,
+    (now) => now !== generation || fatal_signal_pending(cpu),
+    LOCK_IPI,
+  );
   return arrived;
 }

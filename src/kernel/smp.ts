@@ -28,10 +28,12 @@ import {
   kick,
   local_write,
   smp_store_release,
+  xchg,
 } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
 import { flush_tlb_func } from './arch/x86/tlbflush.ts';
 import { drain_local_stock } from './mm/memcontrol.ts';
+import { recalc_sigpending } from './mm/oom_kill.ts';
 
 /** Thrown in a CPU whose machine was stopped: the run is over and the machine is thrown away. */
 export class CpuStopped extends Error {
@@ -79,6 +81,7 @@ export function* smp_cond_load(
   lock_class: number,
   holder: Word = 0,
 ): Steps<number> {
+  if (STEPPED && cpu.explored) return yield* explored_wait(cpu, word, ready, lock_class, holder);
   let value = yield* READ_ONCE(cpu, word);
   if (ready(value)) return value;
   local_write(cpu, cpu.area + cpu_area.waiting_class, lock_class);
@@ -88,7 +91,7 @@ export function* smp_cond_load(
   let deadline = 0;
   const ipi_pending = cpu.area + cpu_area.ipi_pending;
   while (!ready(value)) {
-    yield cpu.about_wait(word, () => ready(cpu.words[word]!) || (cpu.irqs_off === 0 && cpu.words[ipi_pending] !== 0));
+    if (cpu.about_wait('wait', word, ready, cpu.irqs_off === 0 ? ipi_pending : 0)) yield cpu.step;
     if (!STEPPED) {
       poll_stop(cpu);
       spins += 1;
@@ -112,6 +115,33 @@ export function* smp_cond_load(
   return value;
 }
 
+/**
+ * A wait under the explorer: looking and finding is one step, for which the CPU is disabled until there is something to
+ * be found, so that a wait is never a read that failed.
+ */
+function* explored_wait(
+  cpu: Cpu,
+  word: Word,
+  ready: (value: number) => boolean,
+  lock_class: number,
+  holder: Word,
+): Steps<number> {
+  const also = interrupt_word(cpu);
+  for (;;) {
+    cpu.step.lock_class = lock_class;
+    cpu.step.holder = holder;
+    if (cpu.about_wait('wait', word, ready, also)) yield cpu.step;
+    const value = control_read(cpu, word);
+    if (ready(value)) return value;
+    yield* handle_interrupts(cpu);
+  }
+}
+
+/** For a wait under the explorer: the word whose change ends it, because this CPU is interrupted; 0 with interrupts off. */
+export function interrupt_word(cpu: Cpu): Word {
+  return cpu.irqs_off === 0 ? cpu.area + cpu_area.ipi_pending : 0;
+}
+
 /** Reports that this CPU holds no RCU-protected pointer: every grace period begun so far may end without it. */
 export function rcu_note_context_switch(cpu: Cpu): void {
   const seq = control_read(cpu, header.rcu_gp_seq);
@@ -126,8 +156,9 @@ export function wake_waiters(cpu: Cpu, word: Word): void {
 /** Answers the interprocessor interrupts that are pending for this CPU. */
 export function* handle_interrupts(cpu: Cpu): Steps<void> {
   const pending = cpu.area + cpu_area.ipi_pending;
-  if (control_read(cpu, pending) === 0) return;
-  control_write(cpu, pending, 0);
+  if ((yield* READ_ONCE(cpu, pending)) === 0) return;
+  yield* xchg(cpu, pending, 0);
+  recalc_sigpending(cpu);
   yield* drain_local_stock(cpu);
   for (let from = 0; from < cpu.cpus; from++) {
     const slot = cpu.area + cpu.layout.ipi_slots + from * IPI_SLOT_WORDS;
@@ -138,10 +169,20 @@ export function* handle_interrupts(cpu: Cpu): Steps<void> {
   }
 }
 
+/** do_idle under the explorer: a CPU whose program has ended answers interrupts, and never goes offline. */
+export function* do_idle(cpu: Cpu): Steps<never> {
+  for (;;) {
+    if (cpu.about_wait('idle', cpu.area + cpu_area.ipi_pending, is_pending)) yield cpu.step;
+    yield* handle_interrupts(cpu);
+  }
+}
+
+const is_pending = (value: number): boolean => value !== 0;
+
 /** Raises the interrupt line of CPU `target` after its slot was filled, and wakes it if it is halted. */
-export function raise_interrupt(cpu: Cpu, target: number): void {
+export function* raise_interrupt(cpu: Cpu, target: number): Steps<void> {
   const area = cpu_area_of(cpu, target);
-  control_write(cpu, area + cpu_area.ipi_pending, 1);
+  yield* xchg(cpu, area + cpu_area.ipi_pending, 1);
   if (STEPPED) return;
   const waiting = control_read(cpu, area + cpu_area.waiting_word);
   if (waiting !== 0) kick(cpu, waiting);

@@ -21,14 +21,24 @@ export interface SteppedOutcome {
 
 /** Steps that a run may take before it is called unfinished. */
 const MAX_STEPS = 50_000_000;
+/** A lone CPU that looks this often in a row for what only another could do waits for ever. */
+const MAX_LONE_WAITS = 100;
+
+/** Whether a CPU that is about to do `step` can do it now. */
+export function canGo(words: Int32Array, step: Step): boolean {
+  if (step.ready === undefined || step.ready(words[step.word] ?? 0)) return true;
+  return step.also !== 0 && words[step.also] !== 0;
+}
 
 /** Runs a stepped computation of one CPU to its end. `onStep` sees every step, notes included. */
 export function finish<T>(steps: Steps<T>, onStep?: (step: Step) => void): T {
+  let waits = 0;
   for (;;) {
     const next = steps.next();
     if (next.done === true) return next.value;
     onStep?.(next.value);
-    if (next.value.kind === 'wait' && !next.value.ready()) {
+    waits = next.value.kind === 'wait' ? waits + 1 : 0;
+    if (waits > MAX_LONE_WAITS) {
       throw new Error('finish: the only CPU waits for another one');
     }
   }
@@ -104,7 +114,7 @@ export function runStepped(
   let current = -1;
   for (;;) {
     const running = lanes.filter((lane) => lane.pending !== undefined);
-    const ready = running.filter((lane) => lane.pending?.kind !== 'wait' || lane.pending.ready());
+    const ready = running.filter((lane) => lane.pending !== undefined && canGo(lane.cpu.words, lane.pending));
     if (ready.length === 0 || steps >= MAX_STEPS) {
       const deadlock = ready.length > 0 ? [] : running.map((lane) => waiting(lane));
       return { cpus: lanes.map(outcomeOf), steps, deadlock, unfinished: ready.length > 0 };

@@ -28,7 +28,9 @@ describe('yields', () => {
   });
 
   it.each([
-    ['function* f() { if (a) yield b; c(); }', 'function f() { if (a) ; c(); }'],
+    ['function* f() { if (a()) yield b; c(); }', 'function f() { c(); }'],
+    ['function* f() { if (a) b(); else if (c()) yield d; }', 'function f() { if (a) b(); }'],
+    ['function* f() { while (a) if (b()) yield c; }', 'function f() { while (a) ; }'],
     ['function* f() { if (a) b(); else yield c; }', 'function f() { if (a) b(); }'],
     ['function* f() { if (a) yield b; else c(); }', 'function f() { if (a) ; else c(); }'],
     ['function* f() { for (;;) yield a; }', 'function f() { for (;;) ; }'],

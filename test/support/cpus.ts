@@ -1,5 +1,5 @@
 // CPUs of a booted machine for tests of single kernel functions: run to the end here, or step by step against each other.
-import { finish } from '../../src/machine/stepped.ts';
+import { canGo, finish } from '../../src/machine/stepped.ts';
 import type { Machine } from '../../src/machine/boot.ts';
 import { judgeSnapshot } from '../../src/check/invariants.ts';
 import { snapshot } from '../../src/machine/snapshot.ts';
@@ -27,7 +27,7 @@ const MAX_STEPS = 200_000;
  * Runs computations against each other, one step at a time, in an order drawn from `seed`. Each runs until it ends or
  * waits. Returns what they returned; throws where all wait, or none comes to an end.
  */
-export function interleave<T>(computations: readonly Steps<T>[], seed: number): T[] {
+export function interleave<T>(machine: Machine, computations: readonly Steps<T>[], seed: number): T[] {
   let state = seed | 1;
   const next = (): number => {
     state ^= state << 13;
@@ -39,7 +39,7 @@ export function interleave<T>(computations: readonly Steps<T>[], seed: number): 
   const waits = computations.map((): Step | undefined => undefined);
   const live = new Set(computations.keys());
   for (let steps = 0; live.size > 0; steps++) {
-    const ready = [...live].filter((i) => waits[i] === undefined || waits[i].ready());
+    const ready = [...live].filter((i) => waits[i] === undefined || canGo(machine.words, waits[i]));
     if (ready.length === 0 || steps > MAX_STEPS) throw new Error('interleave: nobody comes to an end');
     const i = ready[next() % ready.length]!;
     const step = computations[i]!.next();

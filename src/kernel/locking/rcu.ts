@@ -16,7 +16,7 @@ import {
   CACHE_MAPLE_NODE,
   RCU_MAPLE_NODES,
 } from '../layout.ts';
-import { READ_ONCE, atomic_fetch_add, control_read, local_read, local_write } from '../memory.ts';
+import { READ_ONCE, STEPPED, atomic_fetch_add, control_read, local_read, local_write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { table_free } from '../mm/pgalloc.ts';
 import { kmem_cache_free } from '../mm/slab.ts';
@@ -52,6 +52,11 @@ function* grace_period_over(cpu: Cpu, seq: number): Steps<boolean> {
 /** Whether one callback more would hold back objects that the pools have not to spare. */
 function too_many_waiting(cpu: Cpu, tail: number, cache: number): boolean {
   const head = local_read(cpu, cpu.area + cpu_area.rcu_head);
+  if (STEPPED && cpu.explored) {
+    // Nothing is freed before the end of an execution: nodes held back are an allocation that fails.
+    if (tail - head < RCU_CALLBACKS) return false;
+    throw new Error(`call_rcu_free: explored programs are too long: more than ${String(RCU_CALLBACKS)} objects wait`);
+  }
   if (tail - head >= RCU_CALLBACKS) return true;
   if (cache !== CACHE_MAPLE_NODE) return false;
   let nodes = 0;
@@ -61,11 +66,17 @@ function too_many_waiting(cpu: Cpu, tail: number, cache: number): boolean {
   return nodes >= RCU_MAPLE_NODES;
 }
 
+/** Number of a grace period that begins now. Under the explorer all end with the execution, so they need no numbers. */
+function* new_grace_period(cpu: Cpu): Steps<number> {
+  if (STEPPED && cpu.explored) return control_read(cpu, header.rcu_gp_seq);
+  return (yield* atomic_fetch_add(cpu, header.rcu_gp_seq, 1)) + 1;
+}
+
 /** call_rcu with a callback that gives `object` back to `cache` (or frees the PTE table, RCU_PAGE_TABLE). Must not be called inside a reader. */
 export function* call_rcu_free(cpu: Cpu, cache: number, object: Word): Steps<void> {
   const tail = local_read(cpu, cpu.area + cpu_area.rcu_tail);
   if (too_many_waiting(cpu, tail, cache)) yield* rcu_barrier(cpu);
-  const seq = (yield* atomic_fetch_add(cpu, header.rcu_gp_seq, 1)) + 1;
+  const seq = yield* new_grace_period(cpu);
   const slot = callback(cpu, tail);
   local_write(cpu, slot + rcu_callback.seq, seq);
   local_write(cpu, slot + rcu_callback.cache, cache);
@@ -75,6 +86,7 @@ export function* call_rcu_free(cpu: Cpu, cache: number, object: Word): Steps<voi
 
 /** Runs this CPU's callbacks whose grace period is over. Cheap where there are none. */
 export function* rcu_quiescent(cpu: Cpu): Steps<void> {
+  if (STEPPED && cpu.explored) return;
   rcu_note_context_switch(cpu);
   let head = local_read(cpu, cpu.area + cpu_area.rcu_head);
   const tail = local_read(cpu, cpu.area + cpu_area.rcu_tail);
@@ -100,13 +112,14 @@ export function* synchronize_rcu(cpu: Cpu): Steps<void> {
     const offline = (): boolean => control_read(cpu, area + cpu_area.state) !== CPU_ONLINE;
     if (offline()) continue;
     // It may be halted in a wait, and says that it is quiescent only when it wakes.
-    raise_interrupt(cpu, other);
+    yield* raise_interrupt(cpu, other);
     yield* smp_cond_load(cpu, area + cpu_area.rcu_qs, (v) => v >= seq || offline(), LOCK_IPI);
   }
 }
 
 /** rcu_barrier for this CPU: waits for a grace period and runs all its callbacks. */
 export function* rcu_barrier(cpu: Cpu): Steps<void> {
+  if (STEPPED && cpu.explored) return;
   yield* synchronize_rcu(cpu);
   yield* rcu_quiescent(cpu);
 }

@@ -6,20 +6,50 @@ import { count_lock } from '../cpu.ts';
 import { lock_stat, rwsem } from '../layout.ts';
 import {
   READ_ONCE,
+  STEPPED,
   atomic_fetch_add,
   atomic_fetch_and,
   atomic_fetch_or,
   cmpxchg,
+  control_add,
+  control_read,
+  control_write,
   local_write,
   write,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
-import { smp_cond_load, wake_waiters } from '../smp.ts';
+import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
 
 export const RWSEM_WRITER_LOCKED = 1;
 export const RWSEM_FLAG_WAITERS = 2;
 export const RWSEM_READER_BIAS = 0x100;
 const RWSEM_READ_FAILED_MASK = RWSEM_WRITER_LOCKED | RWSEM_FLAG_WAITERS;
+
+// Under the explorer a semaphore is taken in one step, for which the CPU is disabled while it can't be: nobody waits in
+// memory, so the waiters bit is never set.
+
+function readable(count: number): boolean {
+  return (count & RWSEM_READ_FAILED_MASK) === 0;
+}
+
+function writable(count: number): boolean {
+  return count === 0;
+}
+
+/** The step that may take a semaphore: the CPU is disabled while it can't be taken, but for interrupts. */
+function* wait_for_semaphore(
+  cpu: Cpu,
+  kind: 'read-lock' | 'write-lock',
+  sem: Word,
+  ready: (count: number) => boolean,
+  lock_class: number,
+): Steps<void> {
+  for (;;) {
+    if (cpu.about_lock(kind, sem, ready, lock_class, sem + rwsem.owner, interrupt_word(cpu))) yield cpu.step;
+    if (ready(control_read(cpu, sem))) return;
+    yield* handle_interrupts(cpu);
+  }
+}
 
 /** init_rwsem. */
 export function* init_rwsem(cpu: Cpu, sem: Word): Steps<void> {
@@ -30,6 +60,11 @@ export function* init_rwsem(cpu: Cpu, sem: Word): Steps<void> {
 /** down_read. */
 export function* down_read(cpu: Cpu, sem: Word, lock_class: number): Steps<void> {
   count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
+  if (STEPPED && cpu.explored) {
+    yield* wait_for_semaphore(cpu, 'read-lock', sem, readable, lock_class);
+    control_add(cpu, sem, RWSEM_READER_BIAS);
+    return;
+  }
   let contended = false;
   while (((yield* atomic_fetch_add(cpu, sem, RWSEM_READER_BIAS)) & RWSEM_READ_FAILED_MASK) !== 0) {
     if (!contended) count_lock(cpu, lock_class, lock_stat.contentions, 1);
@@ -42,6 +77,13 @@ export function* down_read(cpu: Cpu, sem: Word, lock_class: number): Steps<void>
 
 /** down_read_trylock: never waits. */
 export function* down_read_trylock(cpu: Cpu, sem: Word, lock_class: number): Steps<boolean> {
+  if (STEPPED && cpu.explored) {
+    if (cpu.about_lock('read-trylock', sem, undefined, lock_class, sem + rwsem.owner)) yield cpu.step;
+    if (!readable(control_read(cpu, sem))) return false;
+    control_add(cpu, sem, RWSEM_READER_BIAS);
+    count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
+    return true;
+  }
   let count = yield* READ_ONCE(cpu, sem);
   while ((count & RWSEM_READ_FAILED_MASK) === 0) {
     const found = yield* cmpxchg(cpu, sem, count, count + RWSEM_READER_BIAS);
@@ -56,6 +98,11 @@ export function* down_read_trylock(cpu: Cpu, sem: Word, lock_class: number): Ste
 
 /** up_read. */
 export function* up_read(cpu: Cpu, sem: Word): Steps<void> {
+  if (STEPPED && cpu.explored) {
+    if (cpu.about('read-unlock', sem)) yield cpu.step;
+    control_add(cpu, sem, -RWSEM_READER_BIAS);
+    return;
+  }
   const old = yield* atomic_fetch_add(cpu, sem, -RWSEM_READER_BIAS);
   if ((old & RWSEM_FLAG_WAITERS) !== 0) wake_waiters(cpu, sem);
 }
@@ -63,7 +110,10 @@ export function* up_read(cpu: Cpu, sem: Word): Steps<void> {
 /** down_write. */
 export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void> {
   count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
-  if ((yield* cmpxchg(cpu, sem, 0, RWSEM_WRITER_LOCKED)) !== 0) {
+  if (STEPPED && cpu.explored) {
+    yield* wait_for_semaphore(cpu, 'write-lock', sem, writable, lock_class);
+    control_write(cpu, sem, RWSEM_WRITER_LOCKED);
+  } else if ((yield* cmpxchg(cpu, sem, 0, RWSEM_WRITER_LOCKED)) !== 0) {
     count_lock(cpu, lock_class, lock_stat.contentions, 1);
     for (;;) {
       yield* atomic_fetch_or(cpu, sem, RWSEM_FLAG_WAITERS);
@@ -84,6 +134,11 @@ export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void
 /** up_write. */
 export function* up_write(cpu: Cpu, sem: Word): Steps<void> {
   local_write(cpu, sem + rwsem.owner, 0);
+  if (STEPPED && cpu.explored) {
+    if (cpu.about('write-unlock', sem)) yield cpu.step;
+    control_write(cpu, sem, 0);
+    return;
+  }
   yield* atomic_fetch_and(cpu, sem, ~RWSEM_WRITER_LOCKED);
   wake_waiters(cpu, sem);
 }

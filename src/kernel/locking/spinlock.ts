@@ -9,19 +9,24 @@ import { count_lock, cpu_area_of } from '../cpu.ts';
 import { cpu_area, lock_stat, mcs_node, spinlock } from '../layout.ts';
 import {
   READ_ONCE,
+  STEPPED,
   WRITE_ONCE,
   atomic_add,
   atomic_fetch_add,
   atomic_fetch_and,
   atomic_fetch_or,
   cmpxchg,
+  control_add,
+  control_cmpxchg,
+  control_read,
+  control_write,
   local_write,
   smp_store_release,
   write,
   xchg_byte,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
-import { smp_cond_load, wake_waiters } from '../smp.ts';
+import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
 
 export const LOCK_QSPINLOCK = 0;
 export const LOCK_TICKET = 1;
@@ -49,7 +54,8 @@ export function* spin_lock_init(cpu: Cpu, lock: Word): Steps<void> {
 /** spin_lock: returns with the lock held by this CPU. */
 export function* spin_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
   count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
-  if (cpu.lock === LOCK_TICKET) yield* ticket_lock(cpu, lock, lock_class);
+  if (STEPPED && cpu.explored) yield* lock_in_one_step(cpu, lock, lock_class);
+  else if (cpu.lock === LOCK_TICKET) yield* ticket_lock(cpu, lock, lock_class);
   else {
     const val = yield* cmpxchg(cpu, lock, 0, _Q_LOCKED_VAL);
     if (val !== 0) {
@@ -61,9 +67,45 @@ export function* spin_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void
   local_write(cpu, lock + spinlock.holder, cpu.id + 1);
 }
 
+const is_zero = (val: number): boolean => val === 0;
+
+/**
+ * What the explorer makes of every algorithm: the word is one above its free value while somebody holds the lock. With
+ * tickets, of which set-up has drawn some, the free value is the number being served, which stays as it is here.
+ */
+function* free_value(cpu: Cpu, lock: Word): Steps<number> {
+  return cpu.lock === LOCK_TICKET ? yield* READ_ONCE(cpu, lock + spinlock.serving) : 0;
+}
+
+/** The CPU is disabled while another holds the lock, but for interrupts, which it answers; then it takes it. */
+function* lock_in_one_step(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
+  const free = yield* free_value(cpu, lock);
+  const ready = free === 0 ? is_zero : (val: number): boolean => val === free;
+  const holder = lock + spinlock.holder;
+  for (;;) {
+    if (cpu.about_lock('lock', lock, ready, lock_class, holder, interrupt_word(cpu), free)) yield cpu.step;
+    if (control_read(cpu, lock) === free) break;
+    yield* handle_interrupts(cpu);
+  }
+  control_write(cpu, lock, free + 1);
+}
+
+function* trylock_in_one_step(cpu: Cpu, lock: Word, lock_class: number): Steps<boolean> {
+  const free = yield* free_value(cpu, lock);
+  if (cpu.about_lock('trylock', lock, undefined, lock_class, lock + spinlock.holder, 0, free)) yield cpu.step;
+  return control_cmpxchg(cpu, lock, free, free + 1) === free;
+}
+
+function* unlock_in_one_step(cpu: Cpu, lock: Word): Steps<void> {
+  if (cpu.about('unlock', lock)) yield cpu.step;
+  control_add(cpu, lock, -1);
+}
+
 /** spin_trylock: whether this CPU now holds the lock. */
 export function* spin_trylock(cpu: Cpu, lock: Word, lock_class: number): Steps<boolean> {
-  if (cpu.lock === LOCK_TICKET) {
+  if (STEPPED && cpu.explored) {
+    if (!(yield* trylock_in_one_step(cpu, lock, lock_class))) return false;
+  } else if (cpu.lock === LOCK_TICKET) {
     const serving = yield* READ_ONCE(cpu, lock + spinlock.serving);
     if ((yield* cmpxchg(cpu, lock, serving, (serving + 1) | 0)) !== serving) return false;
   } else if ((yield* cmpxchg(cpu, lock, 0, _Q_LOCKED_VAL)) !== 0) return false;
@@ -75,6 +117,10 @@ export function* spin_trylock(cpu: Cpu, lock: Word, lock_class: number): Steps<b
 /** spin_unlock. */
 export function* spin_unlock(cpu: Cpu, lock: Word): Steps<void> {
   local_write(cpu, lock + spinlock.holder, 0);
+  if (STEPPED && cpu.explored) {
+    yield* unlock_in_one_step(cpu, lock);
+    return;
+  }
   if (cpu.lock === LOCK_TICKET) {
     const mine = yield* READ_ONCE(cpu, lock + spinlock.serving);
     yield* smp_store_release(cpu, lock + spinlock.serving, (mine + 1) | 0);

@@ -27,7 +27,7 @@ import {
   page,
   vma as vm_area,
 } from '../layout.ts';
-import { READ_ONCE, READ_ONCE_64, local_read, read, read_64, write } from '../memory.ts';
+import { READ_ONCE, READ_ONCE_64, local_read, read, read_64, smp_wmb, write } from '../memory.ts';
 import type { Entry, Steps, Word } from '../memory.ts';
 import { SITE_FOLIO } from './fail_page_alloc.ts';
 import {
@@ -41,7 +41,7 @@ import {
   VM_WRITE,
 } from './flags.ts';
 import { mem_cgroup_charge } from './memcontrol.ts';
-import { GFP_HIGHUSER_MOVABLE_ZERO, alloc_page, drain_store_buffer, smp_wmb } from './page_alloc.ts';
+import { GFP_HIGHUSER_MOVABLE_ZERO, alloc_page, drain_store_buffer } from './page_alloc.ts';
 import { percpu_counter_add } from './percpu_counter.ts';
 import { pte_alloc } from './pgalloc.ts';
 import { pte_offset_map_lock, pte_unmap_unlock, set_pte_from } from './pgtable-generic.ts';
@@ -85,32 +85,32 @@ export function* do_anonymous_page(cpu: Cpu, vmf: VmFault): Steps<number> {
   const mm = vmf.mm;
   const vm_flags = yield* read(cpu, vma + vm_area.vm_flags);
   // 1. CALL: do_anonymous_page(vmf)
-  yield cpu.note('call', vmf, vm_flags);
+  if (cpu.note('call', vmf, vm_flags)) yield cpu.step;
   if ((vm_flags & VM_SHARED) !== 0) return VM_FAULT_SIGBUS;
 
   // 2. CHECK: pte_alloc (Page Table Existence)
   const no_table = yield* pte_alloc(cpu, mm, vmf.pmd);
-  yield cpu.note('pte_alloc', vmf, no_table);
+  if (cpu.note('pte_alloc', vmf, no_table)) yield cpu.step;
   if (no_table !== 0) return VM_FAULT_OOM;
 
   // 3. DECISION: Zero Page vs Real Page
   const zero_page = (vmf.flags & FAULT_FLAG_WRITE) === 0;
-  yield cpu.note('zero_page', vmf, zero_page);
+  if (cpu.note('zero_page', vmf, zero_page)) yield cpu.step;
   if (zero_page) return yield* map_zero_page(cpu, vmf);
 
   // 4. PREPARATION: Anon VMA (Reverse Map)
   const unprepared = yield* anon_vma_prepare(cpu, vma);
-  yield cpu.note('anon_vma_prepare', vmf, unprepared);
+  if (cpu.note('anon_vma_prepare', vmf, unprepared)) yield cpu.step;
   if (unprepared !== 0) return VM_FAULT_OOM;
 
   // 5. ALLOCATION: The Physical RAM
   const folio = yield* alloc_page(cpu, GFP_HIGHUSER_MOVABLE_ZERO, SITE_FOLIO);
-  yield cpu.note('alloc_anon_folio', vmf, folio);
+  if (cpu.note('alloc_anon_folio', vmf, folio)) yield cpu.step;
   if (folio === 0) return VM_FAULT_OOM;
 
   // 6. ACCOUNTING: MemCgroup (Control Groups)
   const refused = yield* mem_cgroup_charge(cpu, folio, yield* read(cpu, mm + mm_struct.memcg));
-  yield cpu.note('mem_cgroup_charge', vmf, refused, folio);
+  if (cpu.note('mem_cgroup_charge', vmf, refused, folio)) yield cpu.step;
   if (refused !== 0) {
     yield* drain_store_buffer(cpu);
     yield* folio_put(cpu, folio);
@@ -127,14 +127,14 @@ export function* do_anonymous_page(cpu: Cpu, vmf: VmFault): Steps<number> {
 /** Step 7: the entry's value, bit by bit. */
 function* anon_entry(cpu: Cpu, vmf: VmFault, folio: Word, vm_flags: number): Steps<Entry> {
   let entry = pfn_pte(page_to_pfn(cpu, folio), yield* read_64(cpu, vmf.vma + vm_area.vm_page_prot));
-  yield cpu.note('mk_pte', vmf, entry);
+  if (cpu.note('mk_pte', vmf, entry)) yield cpu.step;
   entry = pte_sw_mkyoung(entry);
-  yield cpu.note('pte_sw_mkyoung', vmf, entry);
+  if (cpu.note('pte_sw_mkyoung', vmf, entry)) yield cpu.step;
   if ((vm_flags & VM_WRITE) !== 0) {
     entry = pte_mkdirty(cpu, entry);
-    yield cpu.note('pte_mkdirty', vmf, entry);
+    if (cpu.note('pte_mkdirty', vmf, entry)) yield cpu.step;
     entry = pte_mkwrite(entry);
-    yield cpu.note('pte_mkwrite', vmf, entry);
+    if (cpu.note('pte_mkwrite', vmf, entry)) yield cpu.step;
   }
   return entry;
 }
@@ -144,38 +144,38 @@ function* install_folio(cpu: Cpu, vmf: VmFault, folio: Word, entry: Entry): Step
   const mm = vmf.mm;
   // 8. LOCK: Critical Section
   vmf.pte = yield* pte_offset_map_lock(cpu, mm, vmf.pmd, vmf.address, vmf);
-  yield cpu.note('pte_offset_map_lock', vmf);
+  if (cpu.note('pte_offset_map_lock', vmf)) yield cpu.step;
   if (vmf.pte === 0) {
     yield* drain_store_buffer(cpu);
     yield* folio_put(cpu, folio);
     return 0;
   }
   if (defended(cpu, D_PTE_RECHECK) && (yield* vmf_pte_changed(cpu, vmf))) {
-    yield cpu.note('lost', vmf, folio);
+    if (cpu.note('lost', vmf, folio)) yield cpu.step;
     return yield* release_folio(cpu, vmf, folio, 0);
   }
   const unstable = yield* check_stable_address_space(cpu, mm);
   if (unstable !== 0) {
-    yield cpu.note('unstable', vmf, folio);
+    if (cpu.note('unstable', vmf, folio)) yield cpu.step;
     return yield* release_folio(cpu, vmf, folio, unstable);
   }
 
   // 9. INSERTION: Link to VMA
   yield* add_mm_counter(cpu, mm, MM_ANONPAGES, 1);
-  yield cpu.note('add_mm_counter', vmf, folio);
+  if (cpu.note('add_mm_counter', vmf, folio)) yield cpu.step;
   yield* folio_add_new_anon_rmap(cpu, folio, vmf.vma, vmf.address);
-  yield cpu.note('folio_add_new_anon_rmap', vmf, folio);
+  if (cpu.note('folio_add_new_anon_rmap', vmf, folio)) yield cpu.step;
   if (cpu.locking === LOCKING_CMPXCHG) return yield* publish_by_cmpxchg(cpu, vmf, folio, entry);
   yield* folio_add_lru(cpu, folio);
-  yield cpu.note('folio_add_lru_vma', vmf, folio);
+  if (cpu.note('folio_add_lru_vma', vmf, folio)) yield cpu.step;
 
   // 10. WRITE: Update Hardware
   yield* set_pte_from(cpu, vmf.pte, vmf.orig_pte, entry);
-  yield cpu.note('set_ptes', vmf, entry);
+  if (cpu.note('set_ptes', vmf, entry)) yield cpu.step;
 
   // 11. UNLOCK & RETURN
   yield* pte_unmap_unlock(cpu, vmf.ptl);
-  yield cpu.note('return', vmf, 0);
+  if (cpu.note('return', vmf, 0)) yield cpu.step;
   return 0;
 }
 
@@ -185,7 +185,7 @@ function* release_folio(cpu: Cpu, vmf: VmFault, folio: Word, ret: number): Steps
   yield* drain_store_buffer(cpu);
   yield* folio_put(cpu, folio);
   yield* pte_unmap_unlock(cpu, vmf.ptl);
-  yield cpu.note('return', vmf, ret);
+  if (cpu.note('return', vmf, ret)) yield cpu.step;
   return ret;
 }
 
@@ -194,12 +194,12 @@ function* publish_by_cmpxchg(cpu: Cpu, vmf: VmFault, folio: Word, entry: Entry):
   const expected = (vmf.flags & FAULT_FLAG_ORIG_PTE_VALID) !== 0 ? vmf.orig_pte : NO_ENTRY;
   yield* folio_add_lru(cpu, folio);
   if (yield* set_pte_from(cpu, vmf.pte, expected, entry)) {
-    yield cpu.note('set_ptes', vmf, entry);
+    if (cpu.note('set_ptes', vmf, entry)) yield cpu.step;
     yield* pte_unmap_unlock(cpu, vmf.ptl);
-    yield cpu.note('return', vmf, 0);
+    if (cpu.note('return', vmf, 0)) yield cpu.step;
     return 0;
   }
-  yield cpu.note('lost', vmf, folio);
+  if (cpu.note('lost', vmf, folio)) yield cpu.step;
   yield* folio_remove_rmap_pte(cpu, folio);
   yield* add_mm_counter(cpu, vmf.mm, MM_ANONPAGES, -1);
   return yield* release_folio(cpu, vmf, folio, 0);
@@ -209,23 +209,23 @@ function* publish_by_cmpxchg(cpu: Cpu, vmf: VmFault, folio: Word, entry: Entry):
 function* map_zero_page(cpu: Cpu, vmf: VmFault): Steps<number> {
   const zero_pfn = page_to_pfn(cpu, local_read(cpu, header.zero_page));
   const entry = pte_mkspecial(pfn_pte(zero_pfn, yield* read_64(cpu, vmf.vma + vm_area.vm_page_prot)));
-  yield cpu.note('zero_pte', vmf, entry);
+  if (cpu.note('zero_pte', vmf, entry)) yield cpu.step;
   vmf.pte = yield* pte_offset_map_lock(cpu, vmf.mm, vmf.pmd, vmf.address, vmf);
-  yield cpu.note('pte_offset_map_lock', vmf);
+  if (cpu.note('pte_offset_map_lock', vmf)) yield cpu.step;
   if (vmf.pte === 0) return 0;
   let ret = 0;
   if (defended(cpu, D_PTE_RECHECK) && (yield* vmf_pte_changed(cpu, vmf))) {
-    yield cpu.note('lost', vmf, 0);
+    if (cpu.note('lost', vmf, 0)) yield cpu.step;
     count_vm_event(cpu, LOST_RACE_ANON);
   } else {
     ret = yield* check_stable_address_space(cpu, vmf.mm);
     if (ret === 0) {
       const stored = yield* set_pte_from(cpu, vmf.pte, NO_ENTRY, entry);
       count_vm_event(cpu, stored ? ZERO_PAGE_MAPPED : LOST_RACE_ANON);
-      yield cpu.note('set_ptes', vmf, entry);
-    } else yield cpu.note('unstable', vmf, 0);
+      if (cpu.note('set_ptes', vmf, entry)) yield cpu.step;
+    } else if (cpu.note('unstable', vmf, 0)) yield cpu.step;
   }
   yield* pte_unmap_unlock(cpu, vmf.ptl);
-  yield cpu.note('return', vmf, ret);
+  if (cpu.note('return', vmf, ret)) yield cpu.step;
   return ret;
 }

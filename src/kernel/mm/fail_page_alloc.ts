@@ -2,7 +2,8 @@
 import type { Cpu } from '../cpu.ts';
 import { FAIL_PAGE_ALLOC, cpu_area, header } from '../layout.ts';
 import { count_vm_event } from '../cpu.ts';
-import { control_add, control_cmpxchg, control_read, local_read, local_write } from '../memory.ts';
+import { READ_ONCE, atomic_fetch_add, cmpxchg, local_read, local_write } from '../memory.ts';
+import type { Steps } from '../memory.ts';
 
 export const SITE_FOLIO = 0;
 export const SITE_PTE_TABLE = 1;
@@ -23,25 +24,25 @@ function random31(cpu: Cpu): number {
 }
 
 /** Takes one of the failures that are left; a negative number of them has no end. */
-function take_turn(cpu: Cpu): boolean {
+function* take_turn(cpu: Cpu): Steps<boolean> {
   for (;;) {
-    const left = control_read(cpu, header.fail_times);
+    const left = yield* READ_ONCE(cpu, header.fail_times);
     if (left < 0) return true;
     if (left === 0) return false;
-    if (control_cmpxchg(cpu, header.fail_times, left, left - 1) === left) return true;
+    if ((yield* cmpxchg(cpu, header.fail_times, left, left - 1)) === left) return true;
   }
 }
 
 /** should_fail: whether this allocation is made to fail. One plain read where injection is off. */
-export function should_fail(cpu: Cpu, site: number): boolean {
+export function* should_fail(cpu: Cpu, site: number): Steps<boolean> {
   const probability = local_read(cpu, header.fail_probability);
   const interval = local_read(cpu, header.fail_interval);
   if ((probability | interval) === 0 || (local_read(cpu, header.fail_sites) & (1 << site)) === 0) return false;
   const chosen =
     (probability !== 0 && random31(cpu) < probability) ||
-    (interval !== 0 && (control_add(cpu, header.fail_count, 1) + 1) % interval === 0);
+    (interval !== 0 && ((yield* atomic_fetch_add(cpu, header.fail_count, 1)) + 1) % interval === 0);
   if (!chosen) return false;
-  if (!take_turn(cpu)) return false;
+  if (!(yield* take_turn(cpu))) return false;
   count_vm_event(cpu, FAIL_PAGE_ALLOC);
   return true;
 }

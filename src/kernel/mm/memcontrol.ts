@@ -16,10 +16,10 @@ import {
 } from '../layout.ts';
 import {
   READ_ONCE,
+  WRITE_ONCE,
   atomic_add,
   atomic_fetch_add,
   control_read,
-  control_write,
   local_read,
   local_write,
   read,
@@ -69,8 +69,8 @@ function* drain_stock(cpu: Cpu, area: Word): Steps<void> {
 
 /** drain_local_stock: answers another CPU's drain_all_stock. */
 export function* drain_local_stock(cpu: Cpu): Steps<void> {
-  if (control_read(cpu, cpu.area + cpu_area.stock_flush) === 0) return;
-  control_write(cpu, cpu.area + cpu_area.stock_flush, 0);
+  if ((yield* READ_ONCE(cpu, cpu.area + cpu_area.stock_flush)) === 0) return;
+  yield* WRITE_ONCE(cpu, cpu.area + cpu_area.stock_flush, 0);
   yield* drain_stock(cpu, cpu.area);
 }
 
@@ -84,8 +84,8 @@ export function* drain_all_stock(cpu: Cpu): Steps<void> {
       yield* drain_stock(cpu, area);
       continue;
     }
-    control_write(cpu, area + cpu_area.stock_flush, 1);
-    raise_interrupt(cpu, id);
+    yield* WRITE_ONCE(cpu, area + cpu_area.stock_flush, 1);
+    yield* raise_interrupt(cpu, id);
   }
 }
 

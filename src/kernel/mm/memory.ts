@@ -64,7 +64,7 @@ export function* handle_mm_fault(cpu: Cpu, vma: Word, address: number, flags: nu
   let ret = sanitize_fault_flags(yield* read(cpu, vma + vm_area.vm_flags), flags);
   if (ret === 0) ret = yield* __handle_mm_fault(cpu, vma, address, flags);
   mm_account_fault(cpu, ret, flags);
-  yield cpu.note('handle_mm_fault', flags, ret);
+  if (cpu.note('handle_mm_fault', flags, ret)) yield cpu.step;
   return ret;
 }
 

@@ -23,7 +23,7 @@ import {
   zone as zone_struct,
 } from '../layout.ts';
 import { list_add } from '../list.ts';
-import { clear_words, local_read, local_write, read, write } from '../memory.ts';
+import { STEPPED, clear_words, local_read, local_write, read, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import {
   BAD_FLAGS,
@@ -58,12 +58,6 @@ export const GFP_PGTABLE_USER = 0x400dc0;
 /** PAGE_FLAGS_CHECK_AT_FREE, as far as these flags exist here. */
 const CHECK_AT_FREE: number = (1 << PG_locked) | (1 << PG_lru) | (1 << PG_active);
 
-/** smp_wmb: stores before it are seen before stores after it. A compiler barrier on x86. */
-export function* smp_wmb(cpu: Cpu): Steps<void> {
-  yield cpu.about('fence', cpu.area);
-  if (!defended(cpu, D_UPTODATE_BARRIER)) yield* drain_store_buffer(cpu);
-}
-
 /**
  * Without the uptodate barrier the zeroes of a new page may stay in the CPU's store buffer while later stores go out:
  * x86 never does that, so it is modelled here. This lets them out.
@@ -77,7 +71,7 @@ export function* drain_store_buffer(cpu: Cpu): Steps<void> {
 
 /** clear_highpage for a page that was asked for zeroed. */
 function* clear_page(cpu: Cpu, page_word: Word, gfp: number): Steps<void> {
-  if (defended(cpu, D_UPTODATE_BARRIER) || gfp !== GFP_HIGHUSER_MOVABLE_ZERO) {
+  if (defended(cpu, D_UPTODATE_BARRIER) || gfp !== GFP_HIGHUSER_MOVABLE_ZERO || (STEPPED && cpu.explored)) {
     yield* clear_words(cpu, page_address(cpu, page_word), FRAME_WORDS);
     return;
   }
@@ -174,7 +168,7 @@ function* get_page_from_freelist(cpu: Cpu, gfp: number, order: number, mark_fiel
 
 /** __alloc_pages: the first of 2^order pages, with one reference; 0 when out of memory or made to fail. */
 export function* alloc_pages(cpu: Cpu, gfp: number, order: number, site: number): Steps<Word> {
-  if (should_fail(cpu, site)) return 0;
+  if (yield* should_fail(cpu, site)) return 0;
   const block = yield* get_page_from_freelist(cpu, gfp, order, zone_struct.watermark_low);
   return block !== 0 ? block : yield* __alloc_pages_slowpath(cpu, gfp, order);
 }

@@ -5,13 +5,15 @@
 import type { Cpu } from '../cpu.ts';
 import { D_MEMCG_ADD_THEN_CHECK, D_MEMCG_UNWIND, defended } from '../defences.ts';
 import { mem_cgroup } from '../layout.ts';
-import { READ_ONCE, atomic_add, atomic_fetch_add, read, write, xchg } from '../memory.ts';
+import { READ_ONCE, atomic_add, atomic_fetch_add, control_add, read, write, xchg } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { PRINTK_COUNTER_UNDERFLOW, printk } from '../printk.ts';
 
 /** page_counter_cancel: takes pages back at one level. */
 export function* page_counter_cancel(cpu: Cpu, memcg: Word, pages: number): Steps<void> {
-  const left = (yield* atomic_fetch_add(cpu, memcg + mem_cgroup.usage, -pages)) - pages;
+  // All that the result is for is a warning, which comes of two that are one too many whoever is the last: they commute.
+  if (cpu.about('add', memcg + mem_cgroup.usage, 1, -pages)) yield cpu.step;
+  const left = control_add(cpu, memcg + mem_cgroup.usage, -pages) - pages;
   if (left >= 0) return;
   printk(cpu, PRINTK_COUNTER_UNDERFLOW, left, pages);
   yield* xchg(cpu, memcg + mem_cgroup.usage, 0);

@@ -15,12 +15,12 @@ import {
   page,
 } from '../layout.ts';
 import { spin_lock_init } from '../locking/spinlock.ts';
-import { WRITE_ONCE_64, atomic_add, read, read_64, try_cmpxchg_64, write } from '../memory.ts';
+import { WRITE_ONCE_64, atomic_add, read, read_64, smp_wmb, try_cmpxchg_64, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { SITE_PGD, SITE_PMD_TABLE, SITE_PTE_TABLE, SITE_PUD_TABLE } from './fail_page_alloc.ts';
 import { ENOMEM, LOCKING_CMPXCHG } from './flags.ts';
 import { memcg_kmem_charge_page, memcg_kmem_uncharge_page } from './memcontrol.ts';
-import { GFP_PGTABLE_USER, alloc_page, free_page, smp_wmb } from './page_alloc.ts';
+import { GFP_PGTABLE_USER, alloc_page, drain_store_buffer, free_page } from './page_alloc.ts';
 import { page_table_lock, pmd_lock, table_entry, table_of, table_unlock } from './pgtable-generic.ts';
 
 export const TABLE_PTE = 1;
@@ -83,6 +83,7 @@ export function* mm_add_pgtables(cpu: Cpu, mm: Word, tables: number): Steps<void
 function* install_table(cpu: Cpu, mm: Word, slot: Word, table: Word, recheck: boolean): Steps<boolean> {
   if (recheck && !pmd_none(yield* read_64(cpu, slot))) return false;
   // The zeroes and the lock of the new table must be visible before the entry that leads to them (R5).
+  yield* drain_store_buffer(cpu);
   yield* smp_wmb(cpu);
   const entry = table_entry(cpu, table);
   if (recheck && cpu.locking === LOCKING_CMPXCHG) {

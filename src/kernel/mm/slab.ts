@@ -35,7 +35,7 @@ export function* kmem_cache_init(cpu: Cpu): Steps<void> {
 
 /** kmem_cache_zalloc: a zeroed object; 0 when the pool is empty or the allocation is made to fail. */
 export function* kmem_cache_alloc(cpu: Cpu, cache: number): Steps<Word> {
-  if (should_fail(cpu, SITE_SLAB)) return 0;
+  if (yield* should_fail(cpu, SITE_SLAB)) return 0;
   const at = cache_word(cpu, cache);
   yield* spin_lock(cpu, at + kmem_cache.lock, LOCK_SLAB);
   const object = yield* read(cpu, at + kmem_cache.free);

@@ -134,7 +134,7 @@ describe('alloc_pages and free_pages', () => {
           }
           return 0;
         };
-        interleave(cpus.map(worker), seed);
+        interleave(machine, cpus.map(worker), seed);
         run(drain_all_pages(cpus[0]!));
         expect(blocks(machine)).toEqual(before);
       }),

@@ -112,6 +112,7 @@ describe('page_counter', () => {
             return [0, 0];
           };
           const held = interleave(
+            machine,
             [charger(cpuOf(machine, 0), work[0]), charger(cpuOf(machine, 1), work[1]), limiter(cpuOf(machine, 2))],
             seed,
           );

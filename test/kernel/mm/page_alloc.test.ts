@@ -171,7 +171,7 @@ describe('a list that another CPU drains', () => {
         const drainer = function* (): Steps<void> {
           for (let round = 0; round < 4; round++) yield* drain_pages(cpuOf(machine, 1), 0);
         };
-        interleave([owner(), drainer()], seed);
+        interleave(machine, [owner(), drainer()], seed);
         run(drain_all_pages(cpu));
         expect(zone(machine).nrFreePages).toBe(before);
         healthy(machine);
@@ -237,7 +237,7 @@ describe('no memory', () => {
 describe('allocations made to fail', () => {
   const failures = (config: Partial<MachineConfig>, tries: number, site = SITE_FOLIO): number[] => {
     const { cpu } = machineOf(config);
-    return Array.from({ length: tries }, (_, n) => n + 1).filter(() => should_fail(cpu, site));
+    return Array.from({ length: tries }, (_, n) => n + 1).filter(() => run(should_fail(cpu, site)));
   };
 
   it('every n-th', () => {

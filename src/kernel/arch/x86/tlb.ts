@@ -73,7 +73,7 @@ export function* flush_tlb_mm_range(cpu: Cpu, mm: Word, start: number, end: numb
     local_write_long(cpu, slot + ipi_slot.start, start);
     local_write_long(cpu, slot + ipi_slot.end, end);
     yield* smp_store_release(cpu, slot + ipi_slot.state, 1);
-    raise_interrupt(cpu, target);
+    yield* raise_interrupt(cpu, target);
     asked = true;
   }
   if (!asked) return;

@@ -1,0 +1,252 @@
+// Optimal dynamic partial-order reduction: one execution of each Mazurkiewicz trace, and none abandoned.
+//
+// A depth-first search over executions. At the end of each, every race it has is reversed by a sequence of steps that
+// goes into the wakeup tree of the point before the race, unless something there leads to the same (wakeup.ts). A CPU
+// that waits is disabled; the step that ends a wait can be reversed only with what the wait is for, which may lie
+// further back than the step that ended it (trace.ts).
+import type { Execution } from './execution.ts';
+import { footprintsConflict } from './footprint.ts';
+import type { Footprint } from './footprint.ts';
+import { Trace } from './trace.ts';
+import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
+import type { ReversalData, WakeNode } from './wakeup.ts';
+
+/**
+ * Where a search begins: procs to run first; the steps that sleep where the last of them is taken; and the wakeup tree
+ * after it. Everything but the last step of the prefix is somebody else's.
+ */
+export interface Root {
+  readonly prefix: readonly number[];
+  readonly sleep: readonly Footprint[];
+  readonly tree: readonly WakeNode[];
+}
+
+/** A point of an unfinished search with branches left. */
+export interface OpenPoint {
+  /** Procs run to get there. */
+  readonly prefix: readonly number[];
+  readonly sleep: readonly Footprint[];
+  /** The branch under way, whose rest is told by a deeper point; undefined at the deepest. */
+  readonly current: Footprint | undefined;
+  readonly tree: readonly WakeNode[];
+}
+
+/** A reversal that starts before a search's root, so many steps after the beginning. */
+export interface Above {
+  readonly depth: number;
+  readonly reversal: ReversalData;
+}
+
+/** What a search has to say when an execution has ended. */
+export type OnExecution = () => 'go on' | 'stop';
+
+/** The program did not do the same when the same schedule was run again. */
+export class NondeterminismError extends Error {
+  constructor(step: number) {
+    super(
+      `step ${String(step + 1)} was another one when the same schedule was run again: a program must take nothing from ` +
+        'chance, time or what is not in its words',
+    );
+    this.name = 'NondeterminismError';
+  }
+}
+
+/** There are more procs than the clocks have entries: the search must begin again with wider ones. */
+export class TooManyProcsError extends Error {}
+
+const EMPTY: readonly WakeNode[] = [];
+
+/** A depth-first search from a root. */
+export class Dpor {
+  executions = 0;
+  blocked = 0;
+  /** Reversals that start before the root: [depth, reversal], for whoever keeps the tree up there. */
+  readonly above: Above[] = [];
+  private readonly execution: Execution;
+  readonly trace: Trace;
+  private readonly root: Root;
+  /** Per depth: sleeping steps, and the wakeup tree, whose first branch is the one being explored. */
+  private readonly sleep: Footprint[][] = [];
+  private readonly tree: WakeNode[][] = [];
+  /** For estimates: branches begun at each depth. */
+  private readonly begun: number[] = [];
+  private readonly reversal: TraceReversal;
+  private finished = false;
+
+  constructor(execution: Execution, width: number, root: Root = { prefix: [], sleep: [], tree: EMPTY }) {
+    this.execution = execution;
+    this.trace = new Trace(execution, width);
+    this.root = root;
+    this.reversal = new TraceReversal(this.trace);
+    const depth = root.prefix.length;
+    // Of a search that starts in the middle, what sleeps at its root is known once the step before it was taken.
+    this.sleep[depth] = depth === 0 ? [...root.sleep] : [];
+    this.tree[depth] = root.tree.map(copyNode);
+    this.begun[depth] = 0;
+  }
+
+  /** Whether everything below the root was explored. */
+  get isFinished(): boolean {
+    return this.finished;
+  }
+
+  /** Explores until everything was, `onExecution` says stop, or `limit` more executions were. */
+  run(onExecution: OnExecution, limit?: number): void {
+    const until = this.executions + (limit ?? Infinity);
+    while (!this.finished && this.executions < until) {
+      const complete = this.runOnce();
+      if (this.execution.discovered) return;
+      if (complete) this.executions += 1;
+      else this.blocked += 1;
+      this.plan(complete);
+      const answer = complete ? onExecution() : 'go on';
+      this.backtrack();
+      if (answer === 'stop') return;
+    }
+  }
+
+  /** One execution along the first branches of the trees. False if it was abandoned: all that could go on sleeps. */
+  private runOnce(): boolean {
+    const { execution, trace, root } = this;
+    execution.restart();
+    for (let i = 0; i < trace.length; i++) {
+      execution.take(trace.proc[i]!);
+      if (!trace.matches(i, execution.taken)) throw new NondeterminismError(i);
+    }
+    if (trace.length < root.prefix.length) this.enterRoot();
+    for (;;) {
+      if (execution.overran || execution.discovered) return true;
+      const depth = trace.length;
+      const tree = this.tree[depth]!;
+      if (tree.length === 0) {
+        const proc = this.choose(depth);
+        if (proc === -1) return true;
+        if (proc === -2) return false;
+        tree.push({ proc, cls: 0, word: 0, width: 0, also: 0, children: [] });
+      }
+      const next = tree[0]!;
+      // A reversal that can't be taken after all: nothing lies there.
+      if (!execution.isEnabled(next.proc)) return false;
+      this.step(next.proc);
+      this.descend(depth, next);
+    }
+  }
+
+  private enterRoot(): void {
+    const { trace, root } = this;
+    while (trace.length < root.prefix.length) this.step(root.prefix[trace.length]!);
+    this.sleep[trace.length] = this.awake(root.sleep, trace.length - 1);
+  }
+
+  /** What of sleeping steps still sleeps after an event. */
+  private awake(sleep: readonly Footprint[], at: number): Footprint[] {
+    const event = this.trace.footprint(at);
+    return sleep.filter((step) => step.proc !== event.proc && !footprintsConflict(step, event));
+  }
+
+  private step(proc: number): void {
+    this.execution.take(proc);
+    if (this.execution.procs > this.trace.width) throw new TooManyProcsError();
+    this.trace.push(this.execution.taken);
+  }
+
+  /** Sets up the next depth: what still sleeps there, and the rest of the branch. */
+  private descend(depth: number, taken: WakeNode): void {
+    this.sleep[depth + 1] = this.awake(this.sleep[depth]!, depth);
+    this.tree[depth + 1] = taken.children.slice();
+    this.begun[depth + 1] = 0;
+  }
+
+  /** Whoever went last, if it can; else the first that can. -1: nobody can. -2: all that can sleep. */
+  private choose(depth: number): number {
+    const { execution } = this;
+    const sleep = this.sleep[depth]!;
+    const last = depth > 0 ? this.trace.proc[depth - 1]! : 0;
+    let someone = false;
+    const { procs } = execution;
+    for (let i = 0; i < procs; i++) {
+      const proc = i === 0 ? last : i <= last ? i - 1 : i;
+      if (!execution.isEnabled(proc)) continue;
+      someone = true;
+      if (!sleep.some((step) => step.proc === proc)) return proc;
+    }
+    return someone ? -2 : -1;
+  }
+
+  /** Reverses the races of the execution that has just ended. */
+  private plan(atEnd: boolean): void {
+    const { trace, reversal } = this;
+    const root = this.root.prefix.length;
+    for (const race of trace.takeRaces(atEnd)) {
+      const depth = race.earlier;
+      reversal.set(race);
+      if (depth < root) {
+        this.above.push({ depth, reversal: reversalData(reversal) });
+        continue;
+      }
+      if (!isCovered(this.sleep[depth]!, reversal)) insert(this.tree[depth]!, 1, reversal);
+    }
+  }
+
+  /** Goes back to the last point with a branch left. */
+  private backtrack(): void {
+    const { trace } = this;
+    const root = this.root.prefix.length;
+    // An abandoned branch was never entered: its step is not an event.
+    const { length } = trace;
+    this.tree[length]?.shift();
+    if (length >= root && (this.tree[length]?.length ?? 0) > 0) return;
+    while (trace.length > root) {
+      const depth = trace.length - 1;
+      const event = trace.footprint(depth);
+      trace.pop();
+      const tree = this.tree[depth]!;
+      tree.shift();
+      this.sleep[depth]!.push(event);
+      this.begun[depth]! += 1;
+      if (tree.length > 0) return;
+    }
+    this.finished = true;
+  }
+
+  /** What the last step before the root did; undefined where the root is the beginning. */
+  get rootStep(): Footprint | undefined {
+    const depth = this.root.prefix.length;
+    return depth === 0 ? undefined : this.trace.footprint(depth - 1);
+  }
+
+  /** The points on the path that the search stands on, from the root down: what another search can go on from. */
+  open(): OpenPoint[] {
+    const { trace } = this;
+    const points: OpenPoint[] = [];
+    const procs = Array.from(trace.proc.subarray(0, trace.length));
+    for (let depth = this.root.prefix.length; depth <= trace.length; depth++) {
+      const under = depth < trace.length;
+      points.push({
+        prefix: procs.slice(0, depth),
+        sleep: this.sleep[depth]!,
+        current: under ? trace.footprint(depth) : undefined,
+        tree: (under ? this.tree[depth]!.slice(1) : this.tree[depth]!).map(copyNode),
+      });
+    }
+    return points;
+  }
+
+  /** The share of the search that is done, by weighing the branches of each point alike; a guess. */
+  get share(): number {
+    let share = 0;
+    let weight = 1;
+    for (let depth = this.root.prefix.length; depth <= this.trace.length; depth++) {
+      const done = this.begun[depth] ?? 0;
+      const branches = done + (this.tree[depth]?.length ?? 0);
+      if (branches === 0) break;
+      weight /= branches;
+      share += done * weight;
+    }
+    return this.finished ? 1 : share;
+  }
+}
+
+function copyNode(node: WakeNode): WakeNode {
+  return { ...node, children: node.children.map(copyNode) };
+}

@@ -1,0 +1,67 @@
+// A job of a search as a task for another thread: data both ways, with procs by the order in which both know them.
+import { complaintOf } from './complaint.ts';
+import { Execution } from './execution.ts';
+import { runJob, withWidth } from './frontier.ts';
+import type { Job, JobResult } from './frontier.ts';
+import type { MemoryModel } from './program.ts';
+import type { Subject } from './subject.ts';
+import { subjectOf, specText } from './subject-spec.ts';
+import type { SubjectSpec } from './subject-spec.ts';
+
+/** A job, and all that its thread must know. */
+export interface JobTask {
+  readonly spec: SubjectSpec;
+  readonly memoryModel: MemoryModel;
+  /** Steps that one execution may take. */
+  readonly steps: number;
+  readonly stopAtFailure: boolean;
+  readonly job: Job;
+  readonly width: number;
+  readonly limit: number;
+  /** Names of the procs that the job's numbers stand for. */
+  readonly procs: readonly string[];
+  /** Words known to be shared. */
+  readonly shared: readonly number[];
+}
+
+/** What came of it; its numbers of procs go on where the task's end. */
+export interface JobAnswer {
+  readonly result: JobResult;
+  readonly procs: readonly string[];
+  /** Entries of clocks that were needed. */
+  readonly width: number;
+}
+
+/** Names of all procs of an execution, in the order of their numbers. */
+export function procNames(execution: Execution): string[] {
+  return Array.from({ length: execution.procs }, (_, proc) => execution.procName(proc));
+}
+
+/** The last subject made in this thread, for the next task that is about the same. */
+let kept: { text: string; subject: Subject } | undefined;
+
+function subjectFor(spec: SubjectSpec): Subject {
+  const text = specText(spec);
+  if (kept?.text !== text) kept = { text, subject: subjectOf(spec) };
+  return kept.subject;
+}
+
+/** Does a job in this thread. */
+export function doJobTask(task: JobTask): JobAnswer {
+  const execution = new Execution(subjectFor(task.spec), task.memoryModel);
+  execution.maxSteps = task.steps;
+  for (const word of task.shared) execution.shared[word] = 1;
+  for (const name of task.procs) execution.procByName(name);
+  let width = task.width;
+  const result = withWidth(execution, task.width, (entries) => {
+    width = entries;
+    return runJob(execution, task.job, {
+      complain: complaintOf,
+      stopAtFailure: task.stopAtFailure,
+      afterExecution: () => false,
+      width: entries,
+      limit: task.limit,
+    });
+  });
+  return { result, procs: procNames(execution), width };
+}

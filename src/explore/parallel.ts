@@ -1,0 +1,197 @@
+// A search on a pool of threads, or on this one, that can be interrupted and gone on with later. What it explores and
+// finds is the same whatever the number of workers: the next job in turn is the only one that counts, and others are
+// done ahead of their turn in the hope that they still are the same when it comes.
+import { Piscina } from 'piscina';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { Execution } from './execution.ts';
+import { Search, conclude } from './explore.ts';
+import type { Exploration } from './explore.ts';
+import { Frontier, JOB_EXECUTIONS, firstWidth } from './frontier.ts';
+import type { Job, JobResult } from './frontier.ts';
+import { doJobTask, procNames } from './job-task.ts';
+import type { JobAnswer, JobTask } from './job-task.ts';
+import { checkOptions } from './options.ts';
+import type { ExploreOptions } from './options.ts';
+import { renumbered } from './proc-names.ts';
+import { specText, subjectOf } from './subject-spec.ts';
+import type { SubjectSpec } from './subject-spec.ts';
+import { UsageError } from '../machine/usage-error.ts';
+
+const workerFile = new URL('../../workers/explore.js', import.meta.url).href;
+/** How often a checkpoint is written, in milliseconds. */
+const SAVE_MS = 2000;
+export const MAX_WORKERS = 64;
+
+/** Where a search runs, and where it is kept. */
+export interface PoolOptions {
+  /** Threads; 0: this one. */
+  readonly workers?: number;
+  /** File to go on from, if it is there, and to keep the search in. */
+  readonly checkpoint?: string;
+  /** Interrupts the search after the job under way. */
+  readonly signal?: AbortSignal;
+}
+
+/** A search under way, in whatever threads. */
+class PooledSearch {
+  frontier = new Frontier();
+  readonly search: Search;
+  private readonly spec: SubjectSpec;
+  private readonly pool: Piscina<JobTask, JobAnswer> | undefined;
+  private readonly workers: number;
+  private width: number;
+  /** Jobs done ahead of their turn, or under way, by what they are. */
+  private readonly ahead = new Map<string, Promise<JobAnswer>>();
+
+  constructor(spec: SubjectSpec, search: Search, workers: number) {
+    this.spec = spec;
+    this.search = search;
+    this.workers = workers;
+    this.width = firstWidth(search.execution);
+    this.pool =
+      workers === 0
+        ? undefined
+        : new Piscina<JobTask, JobAnswer>({
+            filename: workerFile,
+            minThreads: workers,
+            maxThreads: workers,
+            concurrentTasksPerWorker: 1,
+            idleTimeout: Infinity,
+          });
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.ahead.values());
+    await this.pool?.destroy();
+  }
+
+  get shared(): number[] {
+    const words: number[] = [];
+    this.search.execution.shared.forEach((is, word) => is !== 0 && words.push(word));
+    return words;
+  }
+
+  /** Starts what will probably be next, and answers with what is. */
+  async next(job: Job, limit: number): Promise<JobResult> {
+    const { search } = this;
+    const tasks = [this.task(job, limit)];
+    for (const later of this.frontier.upcoming(this.workers).slice(1)) tasks.push(this.task(later, JOB_EXECUTIONS));
+    const keys = tasks.map((task) => JSON.stringify(task));
+    const answers = tasks.map((task, i) => {
+      const answer = this.ahead.get(keys[i]!) ?? this.start(task);
+      this.ahead.set(keys[i]!, answer);
+      return answer;
+    });
+    const { result, procs, width } = await answers[0]!;
+    this.ahead.delete(keys[0]!);
+    for (const [key, answer] of this.ahead) {
+      if (keys.includes(key)) continue;
+      // Not the same any more: what comes of it counts for nothing.
+      answer.catch(() => undefined);
+      this.ahead.delete(key);
+    }
+    this.width = Math.max(this.width, width);
+    return renumbered(
+      result,
+      procs.map((name) => search.execution.procByName(name)),
+    );
+  }
+
+  private start(task: JobTask): Promise<JobAnswer> {
+    if (this.pool !== undefined) return this.pool.run(task);
+    // One job at a time where there is one thread: it must get to hear of interrupts in between.
+    return new Promise((resolve, reject) => {
+      setImmediate(() => {
+        try {
+          resolve(doJobTask(task));
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
+  }
+
+  private task(job: Job, limit: number): JobTask {
+    const { settings, execution } = this.search;
+    return {
+      spec: this.spec,
+      memoryModel: settings.memoryModel,
+      steps: settings.steps,
+      stopAtFailure: settings.stopAtFailure,
+      job,
+      width: this.width,
+      limit,
+      procs: procNames(execution),
+      shared: this.shared,
+    };
+  }
+}
+
+function checkWorkers(workers: number): void {
+  if (Number.isInteger(workers) && workers >= 0 && workers <= MAX_WORKERS) return;
+  throw new UsageError(
+    `${String(workers)} workers: give a whole number from 0 to ${String(MAX_WORKERS)}, for example 2`,
+  );
+}
+
+/** Explores by dpor on a pool. Throws a UsageError for options that make no sense, or another search's checkpoint. */
+export async function exploreInPool(
+  spec: SubjectSpec,
+  options: ExploreOptions = {},
+  { workers = 0, checkpoint, signal }: PoolOptions = {},
+): Promise<Exploration> {
+  checkWorkers(workers);
+  const settings = checkOptions(options);
+  if (settings.strategy !== 'dpor') {
+    throw new UsageError(
+      `strategy ${settings.strategy} has no jobs to share or to keep: use dpor with workers and resume`,
+    );
+  }
+  const execution = new Execution(subjectOf(spec), settings.memoryModel);
+  const search = new Search(execution, settings);
+  const name = `${specText(spec)}, ${settings.memoryModel}, ${String(settings.steps)} steps`;
+  const pooled = new PooledSearch(spec, search, workers);
+  const saved = checkpoint === undefined ? undefined : loadCheckpoint(checkpoint, name);
+  if (saved !== undefined) {
+    for (const proc of saved.procs) execution.procByName(proc);
+    for (const word of saved.shared) execution.shared[word] = 1;
+    pooled.frontier = Frontier.restore(saved.frontier);
+  }
+  const save = (): void => {
+    if (checkpoint === undefined) return;
+    const { frontier, shared } = pooled;
+    saveCheckpoint(checkpoint, { search: name, frontier: frontier.save(), procs: procNames(execution), shared });
+  };
+  try {
+    await runJobs(pooled, save, signal);
+    save();
+  } finally {
+    await pooled.close();
+  }
+  return conclude(search, pooled.frontier.next() === undefined, 0, undefined);
+}
+
+async function runJobs(pooled: PooledSearch, save: () => void, signal: AbortSignal | undefined): Promise<void> {
+  const { search } = pooled;
+  let lastSave = performance.now();
+  for (let job = pooled.frontier.next(); job !== undefined; job = pooled.frontier.next()) {
+    const { executions } = pooled.frontier;
+    if (signal?.aborted === true || search.isCut(executions, undefined)) return;
+    const result = await pooled.next(job, Math.min(JOB_EXECUTIONS, search.settings.executions - executions));
+    if (result.discovered.length > 0) {
+      for (const word of result.discovered) search.execution.shared[word] = 1;
+      pooled.frontier = new Frontier();
+      continue;
+    }
+    pooled.frontier.accept(result);
+    search.executions = pooled.frontier.executions;
+    search.blocked = pooled.frontier.blocked;
+    search.steps = pooled.frontier.steps;
+    search.failure = pooled.frontier.failure;
+    if (search.failure !== undefined && search.settings.stopAtFailure) return;
+    if (performance.now() - lastSave > SAVE_MS) {
+      save();
+      lastSave = performance.now();
+    }
+  }
+}

@@ -1,0 +1,44 @@
+// Renumbers procs in what another thread's search found: both may have met those that take stores out in another order.
+import type { OpenPoint } from './dpor.ts';
+import type { Footprint } from './footprint.ts';
+import type { JobResult } from './frontier.ts';
+import type { WakeNode } from './wakeup.ts';
+
+type Rename = (proc: number) => number;
+
+function footprint(step: Footprint, rename: Rename): Footprint {
+  return { ...step, proc: rename(step.proc) };
+}
+
+function node(tree: WakeNode, rename: Rename): WakeNode {
+  return { ...tree, proc: rename(tree.proc), children: tree.children.map((child) => node(child, rename)) };
+}
+
+function point(open: OpenPoint, rename: Rename): OpenPoint {
+  return {
+    prefix: open.prefix.map(rename),
+    sleep: open.sleep.map((step) => footprint(step, rename)),
+    current: open.current === undefined ? undefined : footprint(open.current, rename),
+    tree: open.tree.map((branch) => node(branch, rename)),
+  };
+}
+
+/** A job's result with its procs renumbered: `numbers[i]` is what proc i is called here. */
+export function renumbered(result: JobResult, numbers: readonly number[]): JobResult {
+  if (numbers.every((number, proc) => number === proc)) return result;
+  const rename: Rename = (proc) => numbers[proc]!;
+  const { failure } = result;
+  return {
+    ...result,
+    failure:
+      failure === undefined
+        ? undefined
+        : { ...failure, schedule: failure.schedule.map((entry, i) => (i % 2 === 0 ? rename(entry) : entry)) },
+    root: result.root === undefined ? undefined : footprint(result.root, rename),
+    open: result.open.map((open) => point(open, rename)),
+    above: result.above.map(({ depth, reversal }) => ({
+      depth,
+      reversal: { ...reversal, steps: reversal.steps.map((step) => footprint(step, rename)) },
+    })),
+  };
+}

@@ -1,0 +1,50 @@
+// A program over words as something the explorer can drive.
+import type { Steps } from '../kernel/memory.ts';
+import type { Program } from './program.ts';
+import type { Complaint, ExecutionEnd, Subject } from './subject.ts';
+import { ThreadCpu } from './thread-cpu.ts';
+
+/** Runs a program's threads over a memory of their own, set back before each execution. */
+export class ProgramSubject implements Subject {
+  readonly name: string;
+  readonly cpus: readonly ThreadCpu[];
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly everyStep = true;
+  private readonly program: Program;
+  private readonly initial: Int32Array;
+
+  constructor(program: Program, name: string) {
+    this.name = name;
+    this.program = program;
+    const words = program.words + (program.words & 1);
+    const memory = new SharedArrayBuffer(Math.max(words, 2) * 4);
+    this.words = new Int32Array(memory);
+    this.initial = new Int32Array(this.words.length);
+    this.initial.set(program.init ?? []);
+    this.cpus = program.threads.map((_, id) => new ThreadCpu(memory, id));
+  }
+
+  restart(): readonly Steps<unknown>[] {
+    this.words.set(this.initial);
+    return this.program.threads.map((thread, id) => thread(this.cpus[id]!));
+  }
+
+  /** The program's words, copied. */
+  memory(): Int32Array {
+    return Int32Array.from(this.words.subarray(0, this.program.words));
+  }
+
+  judge(end: ExecutionEnd): Complaint | undefined {
+    if (this.program.check === undefined) return undefined;
+    try {
+      this.program.check({ memory: this.memory(), returns: end.returns });
+      return undefined;
+    } catch (error) {
+      return { judge: 'check', message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  nameOf(word: number): string {
+    return this.program.names?.words?.[word] ?? `word ${String(word)}`;
+  }
+}

@@ -1,0 +1,26 @@
+// A race between two steps of an execution, and a step as it was or might be taken.
+import type { StepKind } from '../kernel/memory.ts';
+import type { Footprint } from './footprint.ts';
+
+/** A race that can be reversed: event `later`, or the pending step of a CPU that waits at the end, could go before event `earlier`. */
+export interface Race {
+  readonly earlier: number;
+  /** -1: the pending step of `proc`. */
+  readonly later: number;
+  readonly proc: number;
+  /** The later step's footprint where it goes first. */
+  readonly footprint: Footprint;
+}
+
+/** A step that was or might be taken. */
+export interface PendingStep extends Footprint {
+  readonly kind: StepKind;
+  readonly ready: ((value: number) => boolean) | undefined;
+  readonly operand: number;
+  readonly operandHi: number;
+  readonly also: number;
+  readonly alsoValue: number;
+  /** What its word holds when it is taken. */
+  readonly value: number;
+  readonly valueHi: number;
+}

@@ -1,0 +1,106 @@
+// Makes a failure small: fewest preemptions first, then fewest steps.
+//
+// The smallest is searched for, not derived: schedules by number of preemptions from 0, up to what the found failure
+// has. Where that costs too much, preemptions are left out of the found schedule one by one as long as it still fails.
+// Every schedule that is called a failure was run.
+import type { Execution } from './execution.ts';
+import { Bounded } from './strategies.ts';
+import type { Complaint } from './subject.ts';
+import { tokenOf } from './token.ts';
+
+/** A schedule that fails. */
+export interface FailingSchedule extends Complaint {
+  /** The schedule in one line. */
+  readonly token: string;
+  readonly preemptions: number;
+  readonly steps: number;
+  /** Run-length schedule by procs of the execution it was found in. */
+  readonly schedule: readonly number[];
+}
+
+/** Executions that the search for the smallest failure may take in all, and after the first at its bound. */
+const MAX_EXECUTIONS = 20_000;
+const MAX_AFTER_FIRST = 2_000;
+
+/** The failure of the execution that has just ended, if there is one. */
+export function failureOf(execution: Execution, complaint: Complaint | undefined): FailingSchedule | undefined {
+  if (complaint === undefined) return undefined;
+  return {
+    ...complaint,
+    token: tokenOf(execution),
+    preemptions: execution.preemptions,
+    steps: execution.steps,
+    schedule: [...execution.schedule],
+  };
+}
+
+/** Whether `a` is a smaller failure than `b`: fewer preemptions, fewer steps, or a token that sorts first. */
+function isSmaller(a: FailingSchedule, b: FailingSchedule): boolean {
+  if (a.preemptions !== b.preemptions) return a.preemptions < b.preemptions;
+  if (a.steps !== b.steps) return a.steps < b.steps;
+  return a.token < b.token;
+}
+
+/** The smallest failure that can be found near a found one. Failures of other judges count: they are smaller ones. */
+export function shrink(
+  execution: Execution,
+  found: FailingSchedule,
+  complain: (execution: Execution) => Complaint | undefined,
+): FailingSchedule {
+  let smallest: FailingSchedule | undefined;
+  let after = 0;
+  const search = new Bounded(execution, found.preemptions);
+  search.run(() => {
+    if (smallest !== undefined && execution.preemptions > smallest.preemptions) return 'stop';
+    const failure = failureOf(execution, complain(execution));
+    if (failure !== undefined && (smallest === undefined || isSmaller(failure, smallest))) smallest = failure;
+    if (smallest !== undefined) after += 1;
+    return search.executions >= MAX_EXECUTIONS || after > MAX_AFTER_FIRST ? 'stop' : 'go on';
+  });
+  return smallest ?? withoutPreemptions(execution, found, complain);
+}
+
+/** A turn of a schedule, in whatever its proc does until it stops: how often it is chosen. */
+interface Choice {
+  readonly proc: number;
+  readonly steps: number;
+}
+
+/** Leaves out turns, one by one, as long as the schedule still fails. */
+function withoutPreemptions(
+  execution: Execution,
+  found: FailingSchedule,
+  complain: (execution: Execution) => Complaint | undefined,
+): FailingSchedule {
+  let best = found;
+  for (let again = true; again;) {
+    again = false;
+    const choices = choicesOf(best.schedule);
+    for (let i = 0; i < choices.length && !again; i++) {
+      runLoosely(execution, [...choices.slice(0, i), ...choices.slice(i + 1)]);
+      const failure = failureOf(execution, complain(execution));
+      if (failure !== undefined && isSmaller(failure, best)) {
+        best = failure;
+        again = true;
+      }
+    }
+  }
+  return best;
+}
+
+function choicesOf(schedule: readonly number[]): Choice[] {
+  const choices: Choice[] = [];
+  for (let i = 0; i < schedule.length; i += 2) choices.push({ proc: schedule[i]!, steps: schedule[i + 1]! });
+  return choices;
+}
+
+/** Follows a schedule as far as it goes, skipping what can't be done, and then goes on without preempting anybody. */
+export function runLoosely(execution: Execution, choices: readonly Choice[]): void {
+  execution.restart();
+  for (const { proc, steps } of choices) execution.takeCounted(proc, steps);
+  for (let proc = 0; proc < execution.procs && execution.errors.length === 0 && !execution.overran; proc++) {
+    if (!execution.isEnabled(proc)) continue;
+    execution.take(proc);
+    proc = -1;
+  }
+}

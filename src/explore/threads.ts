@@ -1,0 +1,119 @@
+// Replays a schedule on real threads, every step gated, and compares the end with that of the stepped replay: what the
+// explorer found is something that threads can do.
+import { Piscina } from 'piscina';
+import { Execution } from './execution.ts';
+import { GATE_WORDS, gate } from './gate.ts';
+import type { GateAnswer, GateTask } from './gate.ts';
+import { KernelSubject } from './kernel-subject.ts';
+import type { MemoryModel } from './program.ts';
+import { subjectOf } from './subject-spec.ts';
+import type { SubjectSpec } from './subject-spec.ts';
+import { checkFingerprint, follow, parseToken } from './token.ts';
+import { UsageError } from '../machine/usage-error.ts';
+
+const workerFile = new URL('../../workers/gate.js', import.meta.url).href;
+/** How long a thread waits for its turn before the replay is given up, in milliseconds. */
+const TURN_MS = 5000;
+
+/** How a replay on threads came out. */
+export interface ThreadReplay {
+  /** Steps that threads took. */
+  readonly steps: number;
+  /** Whether memory and what threads returned are what the stepped replay ended with, word for word. */
+  readonly same: boolean;
+  /** The first word that differs. */
+  readonly differs: { readonly word: number; readonly stepped: number; readonly threads: number } | undefined;
+  /** What threads threw that did not throw when stepped. */
+  readonly errors: readonly string[];
+}
+
+/** The turns of a token, one entry for each step, as indices of its procs' names. */
+function expand(token: string): { turns: Int32Array; procs: string[] } {
+  const procs: string[] = [];
+  const turns: number[] = [];
+  for (const { proc, steps } of parseToken(token).turns) {
+    if (!procs.includes(proc)) procs.push(proc);
+    for (let i = 0; i < steps; i++) turns.push(procs.indexOf(proc));
+  }
+  return { turns: Int32Array.from(turns), procs };
+}
+
+/** Replays a token on as many threads as there are CPUs. Throws a UsageError for a token that can't be followed. */
+export async function replayOnThreads(
+  spec: SubjectSpec,
+  token: string,
+  { memoryModel = 'sc' }: { memoryModel?: MemoryModel } = {},
+): Promise<ThreadReplay> {
+  const subject = subjectOf(spec);
+  const schedule = parseToken(token);
+  checkFingerprint(schedule, subject.name, token);
+  const execution = new Execution(subject, memoryModel);
+  // Twice, as the first time may be what finds out which words are shared.
+  follow(execution, schedule);
+  follow(execution, schedule);
+  if (execution.steps > 1_000_000)
+    throw new UsageError(`the token has ${String(execution.steps)} steps: too many for threads`);
+  const expected = Int32Array.from(subject.words);
+  const stepped = endOf(subject, execution);
+
+  const { turns, procs } = expand(token);
+  const common = {
+    gate: new SharedArrayBuffer(GATE_WORDS * 4),
+    turns,
+    procs,
+    memoryModel,
+    shared: subject.everyStep ? undefined : sharedWords(execution),
+    limitMs: TURN_MS,
+  };
+  // The same memory, set back: the threads do it all again.
+  subject.restart();
+  const tasks = subject.cpus.map((_, cpu): GateTask => ({ ...common, cpu, ...work(subject, spec, cpu) }));
+  const answers = await runThreads(tasks);
+  const word = expected.findIndex((value, i) => value !== subject.words[i]);
+  const threw = new Set(execution.errors.map((error) => error.message));
+  const errors = answers.flatMap(({ error }) => (error === undefined || threw.has(error) ? [] : [error]));
+  const returns = answers.map(({ returned }) => returned ?? null);
+  const differs = word < 0 ? undefined : { word, stepped: expected[word]!, threads: subject.words[word]! };
+  return {
+    steps: Atomics.load(new Int32Array(common.gate), gate.taken),
+    same: differs === undefined && errors.length === 0 && JSON.stringify(returns) === JSON.stringify(stepped),
+    differs,
+    errors,
+  };
+}
+
+/** What threads return or observe when stepped. */
+function endOf(subject: ReturnType<typeof subjectOf>, execution: Execution): unknown[] {
+  if (subject instanceof KernelSubject) {
+    return subject.observations.map((seen) => [...seen.values]);
+  }
+  return execution.end().returns.map((returned) => returned ?? null);
+}
+
+function sharedWords(execution: Execution): number[] {
+  const words: number[] = [];
+  execution.shared.forEach((is, word) => is !== 0 && words.push(word));
+  return words;
+}
+
+function work(subject: ReturnType<typeof subjectOf>, spec: SubjectSpec, cpu: number): Partial<GateTask> {
+  if (subject instanceof KernelSubject) {
+    const { machine } = subject;
+    return { kernel: { memory: machine.memory, mm: machine.mm, ops: subject.programs[cpu]! } };
+  }
+  return { program: { spec, memory: subject.words.buffer } };
+}
+
+async function runThreads(tasks: readonly GateTask[]): Promise<GateAnswer[]> {
+  const pool = new Piscina<GateTask, GateAnswer>({
+    filename: workerFile,
+    minThreads: tasks.length,
+    maxThreads: tasks.length,
+    concurrentTasksPerWorker: 1,
+  });
+  try {
+    return await Promise.all(tasks.map((task) => pool.run(task)));
+  } finally {
+    await pool.destroy();
+  }
+}

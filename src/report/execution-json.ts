@@ -1,0 +1,73 @@
+// An execution as JSON for other programs, with a version: documented by the types here, and read back by the same file.
+import type { ExecutionRecord } from '../explore/record.ts';
+import { UsageError } from '../machine/usage-error.ts';
+
+const FORMAT = 'pagerace-execution';
+const VERSION = 1;
+
+/** What is around the execution: how it came about, so that whoever reads the document can replay it. */
+export interface ExecutionContext {
+  readonly scenario?: string;
+  readonly memoryModel?: string;
+  /** Names of the defences that were off. */
+  readonly without?: readonly string[];
+  readonly locking?: string;
+  /** What was found, one sentence. */
+  readonly message?: string;
+  /** The command that replays it. */
+  readonly replay?: string;
+}
+
+/** The document. Steps, waits and errors are those of ExecutionRecord; the values of notes are reduced to plain data. */
+export interface ExecutionDocument extends ExecutionRecord {
+  readonly format: typeof FORMAT;
+  readonly version: typeof VERSION;
+  readonly context: ExecutionContext;
+}
+
+/** The document of a record: plain data, for JSON.stringify. */
+export function executionDocument(record: ExecutionRecord, context: ExecutionContext = {}): ExecutionDocument {
+  const steps = record.steps.map((step) => ({
+    ...step,
+    notes: step.notes.map(({ note, values }) => ({ note, values: values.map((value) => plain(value, 0)) })),
+  }));
+  const { token, end, waiting, errors } = record;
+  return { format: FORMAT, version: VERSION, context, token, end, steps, waiting, errors };
+}
+
+/** Reads a document back. Throws a UsageError for anything else. */
+export function parseExecution(text: string): ExecutionDocument {
+  const document = parsed(text);
+  if (typeof document !== 'object' || document === null || (document as { format?: unknown }).format !== FORMAT) {
+    throw new UsageError(`This is not an execution: a file that 'pagerace replay --format json' wrote is needed.`);
+  }
+  const { version, steps, token } = document as Partial<ExecutionDocument>;
+  if (version !== VERSION) {
+    throw new UsageError(
+      `The execution has version ${String(version)}, and this pagerace reads version ${String(VERSION)}: record it again.`,
+    );
+  }
+  if (!Array.isArray(steps) || typeof token !== 'string') {
+    throw new UsageError('The execution is damaged: it has no steps or no token; record it again.');
+  }
+  return document as ExecutionDocument;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Objects within the values of a note are kept so deep: what a remark names, not all that hangs on it. */
+const MAX_DEPTH = 2;
+
+function plain(value: unknown, depth: number): unknown {
+  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value !== 'object' || value === null || depth >= MAX_DEPTH) return null;
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field, depth + 1)]));
+}

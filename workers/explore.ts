@@ -1,0 +1,8 @@
+// One share of a search: does the jobs it is given, one after another, each knowing nothing of the others.
+import { doJobTask } from '../src/explore/job-task.ts';
+import type { JobAnswer, JobTask } from '../src/explore/job-task.ts';
+
+/** The Piscina task. */
+export default function exploreJob(task: JobTask): JobAnswer {
+  return doJobTask(task);
+}
