@@ -5,7 +5,9 @@ import { closeGangs } from '../machine/gang.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { benchCommand } from './bench.ts';
 import { demoCommand } from './demo.ts';
+import { exploreCommand } from './explore.ts';
 import { listCommand } from './list.ts';
+import { replayCommandLine } from './replay.ts';
 import { runCommand } from './run.ts';
 import { traceCommand } from './trace.ts';
 
@@ -18,7 +20,16 @@ function program(): Command {
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined });
-  for (const command of [traceCommand(), runCommand(), demoCommand(), listCommand(), benchCommand()]) {
+  const commands = [
+    demoCommand(),
+    traceCommand(),
+    exploreCommand(),
+    replayCommandLine(),
+    runCommand(),
+    listCommand(),
+    benchCommand(),
+  ];
+  for (const command of commands) {
     root.addCommand(command.exitOverride().configureOutput({ writeErr: () => undefined }));
   }
   return root;

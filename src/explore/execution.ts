@@ -4,6 +4,7 @@
 // step that nobody else can see (of a word that one CPU alone touches) is no choice: the CPU goes on through it without
 // coming back here. Which words are shared is found out on the way, and `discovered` says that more were found.
 import type { Step, StepKind, Steps } from '../kernel/memory.ts';
+import type { AccessLog } from './access-log.ts';
 import { READ, WRITE, classOf, classesConflict, widestClass } from './footprint.ts';
 import type { MemoryModel } from './program.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
@@ -71,6 +72,8 @@ export class Execution {
   readonly schedule: number[] = [];
   readonly errors: { cpu: number; message: string }[] = [];
   listener: Listener | undefined = undefined;
+  /** Keeps what judges of whole executions read. */
+  log: AccessLog | undefined = undefined;
   maxSteps: number = MAX_STEPS;
   private starting = false;
   /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
@@ -84,6 +87,8 @@ export class Execution {
   private generation = 0;
   private lastCpu = -1;
   private budget = -1;
+  /** Whether a CPU's stores are taken out by one proc for each word, so that their names say which words are shared. */
+  readonly byWord: boolean;
   private readonly drainProcs = new Map<number, number>();
   private readonly drainCpus: number[] = [];
   private readonly drainWords: number[] = [];
@@ -114,7 +119,8 @@ export class Execution {
       alsoValue: 0,
       store: undefined,
     };
-    if (model === 'tso') for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
+    this.byWord = model === 'pso' || !subject.everyStep;
+    if (!this.byWord) for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
     const isSeen = subject.everyStep
       ? (): boolean => true
       : (word: number, width: number): boolean => this.isShared(word, width);
@@ -149,6 +155,7 @@ export class Execution {
       cpu.announce = this.announcers[p]!;
     }
     this.overran = false;
+    this.log?.begin();
     this.gens = this.subject.restart();
     // Every CPU stands before its first step, even one that nobody sees, so that a token counts all of them.
     this.starting = true;
@@ -170,9 +177,9 @@ export class Execution {
     return proc < this.cpus ? proc : this.drainCpus[proc - this.cpus]!;
   }
 
-  /** The proc that takes stores of `word` (under tso: any) of a CPU to memory. */
+  /** The proc that takes stores of `word` of a CPU to memory; under tso one takes all where every step is a choice. */
   drainProc(cpu: number, word: number): number {
-    if (this.model === 'tso') return this.cpus + cpu;
+    if (!this.byWord) return this.cpus + cpu;
     const key = cpu * 0x40000000 + word;
     let proc = this.drainProcs.get(key);
     if (proc === undefined) {
@@ -184,11 +191,11 @@ export class Execution {
     return proc;
   }
 
-  /** A proc's name in a token: `0` a CPU, `0w` its oldest store (tso), `0w12` its oldest store of word 12 (pso). */
+  /** A proc's name in a token: `0` a CPU, `0w` its oldest store, `0w12` its oldest store of word 12. */
   procName(proc: number): string {
     if (proc < this.cpus) return String(proc);
     const cpu = String(this.cpuOf(proc));
-    return this.model === 'tso' ? `${cpu}w` : `${cpu}w${String(this.drainWords[proc - this.cpus])}`;
+    return this.byWord ? `${cpu}w${String(this.drainWords[proc - this.cpus])}` : `${cpu}w`;
   }
 
   /** The proc of a name in a token; -1 where there is none. */
@@ -197,8 +204,11 @@ export class Execution {
     const cpu = Number(cpuText);
     if (cpuText === '' || cpu >= this.cpus) return -1;
     if (w === undefined) return cpu;
-    if (this.model === 'sc' || (this.model === 'tso') !== (word === '')) return -1;
-    return Number(word) < this.words.length ? this.drainProc(cpu, Number(word)) : -1;
+    if (this.model === 'sc' || this.byWord === (word === '')) return -1;
+    if (Number(word) >= this.words.length) return -1;
+    // That it was buffered says that others see it.
+    if (this.byWord && !this.subject.everyStep) this.shared[Number(word)] = 1;
+    return this.drainProc(cpu, Number(word));
   }
 
   /** Whether a CPU has not ended. */
@@ -265,6 +275,7 @@ export class Execution {
     const preempts = this.lastCpu >= 0 && this.lastCpu !== proc && this.isEnabled(this.lastCpu);
     if (preempts) this.preemptions += 1;
     this.listener?.beforeStep(proc, step, preempts);
+    if (this.log?.wants(step) === true) this.log.add(proc, step, taken.cls !== READ);
     this.lastCpu = proc;
     this.turns[proc]! += 1;
     this.count(proc);
@@ -289,6 +300,7 @@ export class Execution {
     taken.also = 0;
     taken.store = store;
     this.listener?.beforeDrain(proc, cpu, store);
+    this.log?.drain(cpu, store);
     this.count(proc);
     buffer.drain(store);
     this.listener?.afterStep();
@@ -368,9 +380,18 @@ export class Execution {
       this.overran = true;
       throw new LivelockError(this.maxSteps);
     }
+    if (this.log?.wants(step) === true) this.log.add(proc, step, this.stores(step));
     this.lastCpu = proc;
     this.count(proc);
     return false;
+  }
+
+  /** Whether a step, taken now, changes what others see. */
+  private stores(step: Step): boolean {
+    if (this.model !== 'sc' && isStore(step.kind)) return false;
+    const value = this.words[step.word]!;
+    const high = step.width === 2 ? this.words[step.word + 1]! : 0;
+    return classOf(step, value, high, value === step.operand) !== READ;
   }
 
   private isChoice(proc: number, step: Step): boolean {

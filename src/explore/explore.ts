@@ -4,6 +4,8 @@ import { complaintOf, waitingCpus } from './complaint.ts';
 import { Execution } from './execution.ts';
 import { Frontier, JOB_EXECUTIONS, firstWidth, runJob, withWidth } from './frontier.ts';
 import type { JobOptions } from './frontier.ts';
+import { ExecutionJudges } from './judges.ts';
+import type { JudgeRules, LockOrderFinding } from './judges.ts';
 import { checkOptions, checkProgram } from './options.ts';
 import type { ExploreOptions, Settings, Strategy } from './options.ts';
 import type { EndState, MemoryModel, Program } from './program.ts';
@@ -11,11 +13,12 @@ import { ProgramSubject } from './program-subject.ts';
 import { Random } from './random.ts';
 import type { ExecutionRecord } from './record.ts';
 import { record } from './recorder.ts';
+import type { Watch } from './recorder.ts';
 import { failureOf, shrink } from './shrink.ts';
 import type { FailingSchedule } from './shrink.ts';
 import { Bounded, Exhaustive, pctRun, randomWalk } from './strategies.ts';
 import type { Complaint, Subject } from './subject.ts';
-import { checkFingerprint, parseToken, tokenOf } from './token.ts';
+import { checkFingerprint, fingerprint, follow, parseToken, tokenOf } from './token.ts';
 
 /** The smallest failure found. */
 export interface Failure {
@@ -28,6 +31,8 @@ export interface Failure {
   readonly judge: string;
   /** The execution, step by step. */
   readonly record: ExecutionRecord;
+  /** For the judge `lock-order`: the circle, which may take several executions to show. */
+  readonly lockOrder?: LockOrderFinding;
 }
 
 /** What explore() found. */
@@ -52,6 +57,8 @@ export interface Exploration {
 
 /** How often progress is told, in milliseconds. */
 const PROGRESS_MS = 500;
+/** Executions in which something worse is still looked for after a data race or a circle of locks was found. */
+const MAX_AFTER_SUSPICION = 10_000;
 
 /** Totals of a search under way, and when it must end. */
 export class Search {
@@ -59,23 +66,48 @@ export class Search {
   blocked = 0;
   steps = 0;
   failure: FailingSchedule | undefined = undefined;
+  /** The first execution that only judges of whole executions complain of: the failure if there is no worse one. */
+  suspicion: FailingSchedule | undefined = undefined;
+  lockOrder: LockOrderFinding | undefined = undefined;
   /** The budget ended it. */
   cut = false;
+  /** Nothing worse was found for long enough. */
+  private enough = false;
   readonly settings: Settings;
   readonly execution: Execution;
-  readonly complain: (execution: Execution) => Complaint | undefined;
+  readonly judges: ExecutionJudges;
+  private suspectedAt = Infinity;
   private readonly started = performance.now();
   private told = 0;
 
-  constructor(
-    execution: Execution,
-    settings: Settings,
-    complain: (execution: Execution) => Complaint | undefined = complaintOf,
-  ) {
+  constructor(execution: Execution, settings: Settings, rules: JudgeRules | undefined) {
     this.execution = execution;
     this.settings = settings;
-    this.complain = complain;
+    this.judges = new ExecutionJudges(execution, rules === undefined ? [] : settings.judges, rules);
     execution.maxSteps = settings.steps;
+  }
+
+  /** What ends the search: what is wrong with the end of the execution. Judges of whole executions are asked on the way. */
+  complain(executions: number): Complaint | undefined {
+    const { execution, judges } = this;
+    const complaint = complaintOf(execution);
+    const suspicion = judges.judge();
+    const suspected = failureOf(execution, suspicion);
+    if (suspected !== undefined) this.suspect(suspected, judges.lockOrder, executions);
+    this.tell(complaint !== undefined || suspicion !== undefined);
+    return complaint;
+  }
+
+  /** Keeps the first execution that a judge of whole executions complains of. */
+  suspect(found: FailingSchedule, lockOrder: LockOrderFinding | undefined, executions: number = this.executions): void {
+    if (this.suspicion !== undefined) return;
+    this.suspicion = found;
+    this.lockOrder = lockOrder;
+    this.suspectedAt = executions;
+  }
+
+  get isCutShort(): boolean {
+    return this.cut || this.enough;
   }
 
   get seconds(): number {
@@ -94,11 +126,12 @@ export class Search {
       if (seconds >= settings.seconds) this.cut = true;
     }
     if (executions >= settings.executions) this.cut = true;
-    return this.cut;
+    if (settings.stopAtFailure && executions - this.suspectedAt >= MAX_AFTER_SUSPICION) this.enough = true;
+    return this.isCutShort;
   }
 
   /** Tells whoever listens of an execution that has ended. */
-  tell(failed: boolean): void {
+  private tell(failed: boolean): void {
     const { execution, settings } = this;
     if (settings.onExecution === undefined) return;
     const { subject } = execution;
@@ -111,9 +144,7 @@ export class Search {
   took(share: number | undefined): boolean {
     this.executions += 1;
     this.steps += this.execution.steps;
-    const complaint = this.complain(this.execution);
-    this.failure ??= failureOf(this.execution, complaint);
-    this.tell(complaint !== undefined);
+    this.failure ??= failureOf(this.execution, this.complain(this.executions));
     if (this.failure !== undefined && this.settings.stopAtFailure) return true;
     return this.isCut(this.executions, share);
   }
@@ -140,7 +171,7 @@ function searchByDpor(search: Search, seen: Set<string> | undefined): boolean {
     search.blocked = frontier.blocked;
     search.steps = frontier.steps;
     search.failure = frontier.failure;
-    if (search.cut || (search.failure !== undefined && settings.stopAtFailure)) break;
+    if (search.isCutShort || (search.failure !== undefined && settings.stopAtFailure)) break;
   }
   return frontier.next() === undefined;
 }
@@ -152,11 +183,7 @@ function jobOptions(search: Search, before: number, width: number, seen: Set<str
     width,
     limit: JOB_EXECUTIONS,
     stopAtFailure: search.settings.stopAtFailure,
-    complain: (ended) => {
-      const complaint = search.complain(ended);
-      search.tell(complaint !== undefined);
-      return complaint;
-    },
+    complain: () => search.complain(before + done + 1),
     afterExecution: (dpor) => {
       done += 1;
       seen?.add(canonicalForm(dpor.trace));
@@ -216,30 +243,29 @@ function boundsOf(search: Search, complete: boolean): string {
   return `${cpus}, ${model}, ${count} ${how}${search.cut ? ', then the budget was used up' : ''}`;
 }
 
-/** Explores a subject. What explore() does for programs, for anything that can be driven. */
-export function exploreSubject(subject: Subject, options: ExploreOptions, judges: JudgeExecution[] = []): Exploration {
-  const settings = checkOptions(options);
-  const execution = new Execution(subject, settings.memoryModel);
-  const complain = withJudges(judges);
-  const search = new Search(execution, settings, complain);
-  const seen = settings.audit && settings.strategy === 'dpor' ? new Set<string>() : undefined;
-  const { complete, pctLength } = searchAll(search, seen);
-  return conclude(search, complete, pctLength, seen);
+/** What is known of a subject that is explored or replayed, besides what it is. */
+export interface About {
+  /** How its words and locks are judged; undefined: by no judge of whole executions. */
+  readonly rules?: JudgeRules | undefined;
+  /** What its tokens are made for: they then say so, and others are refused. */
+  readonly identity?: string | undefined;
 }
 
-/** A judge of a whole execution, besides the subject's judge of its end. */
-export type JudgeExecution = (execution: Execution) => Complaint | undefined;
+/** Programs over words: every word may be a lock of its own, and plain accesses must be ordered. */
+const PROGRAM: About = { rules: {} };
 
-function withJudges(judges: readonly JudgeExecution[]): JudgeExecution {
-  return (execution) => {
-    const complaint = complaintOf(execution);
-    if (complaint !== undefined) return complaint;
-    for (const judge of judges) {
-      const found = judge(execution);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
+function aboutOf(subject: Subject, about: About | undefined): About {
+  return about ?? (subject.everyStep ? PROGRAM : {});
+}
+
+/** Explores a subject. What explore() does for programs, for anything that can be driven. */
+export function exploreSubject(subject: Subject, options: ExploreOptions, about?: About): Exploration {
+  const settings = checkOptions(options);
+  const { rules, identity } = aboutOf(subject, about);
+  const search = new Search(new Execution(subject, settings.memoryModel), settings, rules);
+  const seen = settings.audit && settings.strategy === 'dpor' ? new Set<string>() : undefined;
+  const { complete, pctLength } = searchAll(search, seen);
+  return conclude(search, complete, pctLength, seen, identity);
 }
 
 /** What came of a search: shrinks its failure, records it, and says what was covered. */
@@ -248,10 +274,11 @@ export function conclude(
   complete: boolean,
   pctLength: number,
   seen: Set<string> | undefined,
+  identity: string | undefined,
 ): Exploration {
   const { settings, execution } = search;
-  const found = search.failure;
-  const failure = found === undefined ? undefined : toFailure(search, found);
+  const found = search.failure ?? search.suspicion;
+  const failure = found === undefined ? undefined : toFailure(search, found, identity);
   const n = execution.cpus;
   return {
     verdict: failure !== undefined ? 'violated' : complete ? 'held' : 'not decided',
@@ -270,11 +297,19 @@ export function conclude(
   };
 }
 
-function toFailure(search: Search, found: FailingSchedule): Failure {
-  const { execution, settings, complain } = search;
-  const small = settings.shrink ? shrink(execution, found, complain) : found;
-  const { token, steps, preemptions, message, judge } = small;
-  return { token, steps, preemptions, message, judge, record: record(execution, parseToken(token)) };
+function toFailure(search: Search, found: FailingSchedule, identity: string | undefined): Failure {
+  const { execution, settings, judges, lockOrder } = search;
+  const isSuspicion = search.failure === undefined;
+  const complain = isSuspicion
+    ? (): Complaint | undefined => complaintOf(execution) ?? judges.judgeAlone()
+    : (): Complaint | undefined => complaintOf(execution);
+  // A circle that several executions make is in none of them alone.
+  const small = settings.shrink && found.judge !== 'lock-order' ? shrink(execution, found, complain) : found;
+  const { steps, preemptions, message, judge } = small;
+  const token = identity === undefined ? small.token : `${small.token}.${fingerprint(identity)}`;
+  const recorded = record(execution, parseToken(token));
+  const failure = { token, steps, preemptions, message, judge, record: recorded };
+  return judge === 'lock-order' && lockOrder !== undefined ? { ...failure, lockOrder } : failure;
 }
 
 /** Tries schedules of a program. Throws a UsageError for a program or options that make no sense. */
@@ -282,6 +317,9 @@ export function explore(program: Program, options: ExploreOptions = {}): Explora
   checkProgram(program);
   return exploreSubject(new ProgramSubject(program, 'program'), options);
 }
+
+/** What a replay takes; everything has a default. */
+export type ReplayOptions = Pick<ExploreOptions, 'memoryModel' | 'judges' | 'steps'>;
 
 /** One execution, replayed. */
 export interface Replay extends EndState {
@@ -291,18 +329,30 @@ export interface Replay extends EndState {
 }
 
 /** Replays a schedule of a program. Throws a UsageError for a token that is none, or that can't be followed. */
-export function replay(program: Program, token: string, options: { memoryModel?: MemoryModel } = {}): Replay {
+export function replay(program: Program, token: string, options: ReplayOptions = {}): Replay {
   checkProgram(program);
   return replaySubject(new ProgramSubject(program, 'program'), token, options);
 }
 
 /** Replays a schedule of a subject. */
-export function replaySubject(subject: Subject, token: string, options: { memoryModel?: MemoryModel } = {}): Replay {
+export function replaySubject(
+  subject: Subject,
+  token: string,
+  options: ReplayOptions = {},
+  about?: About,
+  watches: readonly Watch[] = [],
+): Replay {
   const schedule = parseToken(token);
-  checkFingerprint(schedule, subject.name, token);
-  const execution = new Execution(subject, checkOptions(options).memoryModel);
-  const recorded = record(execution, schedule);
+  const { rules, identity } = aboutOf(subject, about);
+  checkFingerprint(schedule, identity ?? subject.name, token);
+  const settings = checkOptions(options);
+  const execution = new Execution(subject, settings.memoryModel);
+  execution.maxSteps = settings.steps;
+  const judges = new ExecutionJudges(execution, rules === undefined ? [] : settings.judges, rules);
+  // Which words are shared is known after a run; judges then see all accesses to them.
+  if (!subject.everyStep) follow(execution, schedule);
+  const recorded = record(execution, schedule, watches);
   const memory = subject instanceof ProgramSubject ? subject.memory() : Int32Array.from(subject.words);
   const { returns } = execution.end();
-  return { record: recorded, complaint: complaintOf(execution), memory, returns };
+  return { record: recorded, complaint: complaintOf(execution) ?? judges.judgeAlone(), memory, returns };
 }

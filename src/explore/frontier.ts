@@ -52,10 +52,10 @@ export interface JobOptions {
   readonly limit: number;
 }
 
-/** Clock entries that a memory model needs at first; pso's grow with the words that are stored to. */
+/** Clock entries that a memory model needs at first; they grow with the words that are buffered. */
 export function firstWidth(execution: Execution): number {
   const { cpus, model } = execution;
-  return model === 'sc' ? cpus : model === 'tso' ? 2 * cpus : cpus + 16;
+  return model === 'sc' ? cpus : execution.byWord ? cpus + 16 : 2 * cpus;
 }
 
 /** Does one job. Throws TooManyProcsError where the clocks are too narrow. */

@@ -61,12 +61,12 @@ class GatedCpu {
       for (let w = word; w < word + width; w++) if (shared.has(w)) return true;
       return false;
     };
-    const pso = task.memoryModel === 'pso';
+    const byWord = task.memoryModel === 'pso' || task.shared !== undefined;
     this.buffer = new CpuStoreBuffer(
       task.memoryModel,
       cpu.words,
       isSeen,
-      (word) => (pso ? word : 0),
+      (word) => (byWord ? word : 0),
       () => 0,
     );
     if (task.memoryModel !== 'sc') cpu.store_buffer = this.buffer;

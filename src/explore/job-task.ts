@@ -3,9 +3,14 @@ import { complaintOf } from './complaint.ts';
 import { Execution } from './execution.ts';
 import { runJob, withWidth } from './frontier.ts';
 import type { Job, JobResult } from './frontier.ts';
+import { ExecutionJudges } from './judges.ts';
+import type { LockOrderFinding } from './judges.ts';
+import type { Settings } from './options.ts';
 import type { MemoryModel } from './program.ts';
+import { failureOf } from './shrink.ts';
+import type { FailingSchedule } from './shrink.ts';
 import type { Subject } from './subject.ts';
-import { subjectOf, specText } from './subject-spec.ts';
+import { aboutOf, specText, subjectOf } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 
 /** A job, and all that its thread must know. */
@@ -15,6 +20,8 @@ export interface JobTask {
   /** Steps that one execution may take. */
   readonly steps: number;
   readonly stopAtFailure: boolean;
+  /** Judges of whole executions. */
+  readonly judges: Settings['judges'];
   readonly job: Job;
   readonly width: number;
   readonly limit: number;
@@ -30,6 +37,9 @@ export interface JobAnswer {
   readonly procs: readonly string[];
   /** Entries of clocks that were needed. */
   readonly width: number;
+  /** The first execution that only judges of whole executions complain of. */
+  readonly suspicion: FailingSchedule | undefined;
+  readonly lockOrder: LockOrderFinding | undefined;
 }
 
 /** Names of all procs of an execution, in the order of their numbers. */
@@ -48,20 +58,29 @@ function subjectFor(spec: SubjectSpec): Subject {
 
 /** Does a job in this thread. */
 export function doJobTask(task: JobTask): JobAnswer {
-  const execution = new Execution(subjectFor(task.spec), task.memoryModel);
+  const subject = subjectFor(task.spec);
+  const execution = new Execution(subject, task.memoryModel);
   execution.maxSteps = task.steps;
   for (const word of task.shared) execution.shared[word] = 1;
   for (const name of task.procs) execution.procByName(name);
+  const { rules = {} } = aboutOf(task.spec, subject, task.memoryModel);
+  const judges = new ExecutionJudges(execution, task.judges, rules);
+  const suspicions: FailingSchedule[] = [];
   let width = task.width;
   const result = withWidth(execution, task.width, (entries) => {
     width = entries;
     return runJob(execution, task.job, {
-      complain: complaintOf,
+      complain: (ended) => {
+        const suspicion = failureOf(ended, judges.judge());
+        if (suspicion !== undefined) suspicions.push(suspicion);
+        return complaintOf(ended);
+      },
       stopAtFailure: task.stopAtFailure,
       afterExecution: () => false,
       width: entries,
       limit: task.limit,
     });
   });
-  return { result, procs: procNames(execution), width };
+  const [suspicion] = suspicions;
+  return { result, procs: procNames(execution), width, suspicion, lockOrder: judges.lockOrder };
 }

@@ -1,6 +1,8 @@
 // What a search is told: strategy, memory model, budgets; checked once, with one sentence for what can't be.
 import { UsageError, nearest } from '../machine/usage-error.ts';
 import { MAX_STEPS } from './execution.ts';
+import { checkJudges } from './judges.ts';
+import type { JudgeName } from './judges.ts';
 import { MAX_THREADS, MAX_WORDS, MEMORY_MODELS } from './program.ts';
 import type { EndState, MemoryModel, Program } from './program.ts';
 
@@ -54,6 +56,8 @@ export interface ExploreOptions {
   readonly stopAtFailure?: boolean;
   /** Whether a failure is made small; default true. */
   readonly shrink?: boolean;
+  /** Judges of whole executions besides the program's own check; default: all of them. */
+  readonly judges?: readonly JudgeName[];
   /** Check the search against itself: no behaviour twice, and, where that is feasible, all of them. */
   readonly audit?: boolean;
   readonly onExecution?: (report: ExecutionReport) => void;
@@ -108,6 +112,7 @@ export function checkOptions(options: ExploreOptions): Settings {
     seed: whole('seed', options.seed ?? 1, 0, 0xffffffff, '1'),
     stopAtFailure: options.stopAtFailure ?? true,
     shrink: options.shrink ?? true,
+    judges: checkJudges(options.judges),
     audit: options.audit ?? false,
     onExecution: options.onExecution,
     onProgress: options.onProgress,

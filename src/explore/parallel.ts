@@ -13,7 +13,7 @@ import type { JobAnswer, JobTask } from './job-task.ts';
 import { checkOptions } from './options.ts';
 import type { ExploreOptions } from './options.ts';
 import { renumbered } from './proc-names.ts';
-import { specText, subjectOf } from './subject-spec.ts';
+import { aboutOf, specText, subjectOf } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
@@ -82,7 +82,7 @@ class PooledSearch {
       this.ahead.set(keys[i]!, answer);
       return answer;
     });
-    const { result, procs, width } = await answers[0]!;
+    const { result, procs, width, suspicion, lockOrder } = await answers[0]!;
     this.ahead.delete(keys[0]!);
     for (const [key, answer] of this.ahead) {
       if (keys.includes(key)) continue;
@@ -91,6 +91,7 @@ class PooledSearch {
       this.ahead.delete(key);
     }
     this.width = Math.max(this.width, width);
+    if (suspicion !== undefined && result.discovered.length === 0) search.suspect(suspicion, lockOrder);
     return renumbered(
       result,
       procs.map((name) => search.execution.procByName(name)),
@@ -118,6 +119,7 @@ class PooledSearch {
       memoryModel: settings.memoryModel,
       steps: settings.steps,
       stopAtFailure: settings.stopAtFailure,
+      judges: settings.judges,
       job,
       width: this.width,
       limit,
@@ -147,8 +149,10 @@ export async function exploreInPool(
       `strategy ${settings.strategy} has no jobs to share or to keep: use dpor with workers and resume`,
     );
   }
-  const execution = new Execution(subjectOf(spec), settings.memoryModel);
-  const search = new Search(execution, settings);
+  const subject = subjectOf(spec);
+  const execution = new Execution(subject, settings.memoryModel);
+  const { rules, identity } = aboutOf(spec, subject, settings.memoryModel);
+  const search = new Search(execution, settings, rules);
   const name = `${specText(spec)}, ${settings.memoryModel}, ${String(settings.steps)} steps`;
   const pooled = new PooledSearch(spec, search, workers);
   const saved = checkpoint === undefined ? undefined : loadCheckpoint(checkpoint, name);
@@ -168,7 +172,7 @@ export async function exploreInPool(
   } finally {
     await pooled.close();
   }
-  return conclude(search, pooled.frontier.next() === undefined, 0, undefined);
+  return conclude(search, pooled.frontier.next() === undefined, 0, undefined, identity);
 }
 
 async function runJobs(pooled: PooledSearch, save: () => void, signal: AbortSignal | undefined): Promise<void> {

@@ -39,4 +39,6 @@ export interface ExecutionRecord {
   readonly waiting: readonly Waiting[];
   /** What threads threw. */
   readonly errors: readonly { readonly cpu: number; readonly message: string }[];
+  /** What was watched: its value after each step. */
+  readonly watched?: readonly { readonly name: string; readonly values: readonly string[] }[];
 }

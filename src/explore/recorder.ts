@@ -1,4 +1,5 @@
 // Records one execution in full: every step with what it changed, where in the program it stands, and what was remarked.
+import * as accessors from '../kernel/memory.ts';
 import type { Step } from '../kernel/memory.ts';
 import { waitingCpus } from './complaint.ts';
 import type { Execution, Listener } from './execution.ts';
@@ -10,9 +11,19 @@ import type { Schedule } from './token.ts';
 
 /** Frames of a stack that are looked at. */
 const STACK_FRAMES = 60;
-/** Functions that every step stands in, or that only make it: they say nothing about where it stands. */
+/** Functions that every step stands in: they say nothing about where it stands. */
 const NOT_TOLD =
-  /^(?:Cpu|ThreadCpu|Execution|Recorder|Object|Generator|cpu)\.|\.next$|^(?:whereNow|follow|record)$|^<anonymous>$/;
+  /^(?:Cpu|ExploredCpu|ThreadCpu|Execution|Recorder|Object|Generator|cpu)\.|\.next$|^(?:whereNow|follow|record)$|^<anonymous>$/;
+/** Functions that are one access, as the kernel's macros are. */
+const ACCESSORS: ReadonlySet<string> = new Set(
+  Object.values(accessors).map((accessor) => (typeof accessor === 'function' ? accessor.name : '')),
+);
+
+/** Something that is looked at after each step. */
+export interface Watch {
+  readonly name: string;
+  readonly read: (words: Int32Array) => string;
+}
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -21,10 +32,15 @@ class Recorder implements Listener {
   private readonly execution: Execution;
   private readonly notes: { note: string; values: readonly unknown[] }[][];
   private readonly where: string[][] = [];
+  /** Per watch, its value after each step. */
+  readonly seen: string[][];
   private open: Writable<RecordedStep> | undefined = undefined;
+  private readonly watches: readonly Watch[];
 
-  constructor(execution: Execution) {
+  constructor(execution: Execution, watches: readonly Watch[]) {
     this.execution = execution;
+    this.watches = watches;
+    this.seen = watches.map(() => []);
     this.notes = Array.from({ length: execution.cpus }, () => []);
   }
 
@@ -88,11 +104,17 @@ class Recorder implements Listener {
     open.afterHi = this.execution.words[open.word + 1] ?? 0;
     this.steps.push(open);
     this.open = undefined;
+    for (const [i, { read }] of this.watches.entries()) this.seen[i]!.push(read(this.execution.words));
   }
 
   note(cpu: number, note: string, values: readonly unknown[]): void {
-    this.notes[cpu]!.push({ note, values });
+    // What a remark names may be an object that the CPU goes on using.
+    this.notes[cpu]!.push({ note, values: values.map(copied) });
   }
+}
+
+function copied(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : value;
 }
 
 /**
@@ -109,12 +131,12 @@ function whereNow(): string[] {
   return lines
     .slice(1, driver < 0 ? undefined : driver)
     .map((line) => /^\s*at ([\w.$<>]+) \(/.exec(line)?.[1] ?? '')
-    .filter((name) => name !== '' && !NOT_TOLD.test(name));
+    .filter((name) => name !== '' && !NOT_TOLD.test(name) && !ACCESSORS.has(name));
 }
 
 /** Runs a schedule and records it; the rest, if the schedule ends early, goes on without preempting anybody. */
-export function record(execution: Execution, schedule: Schedule): ExecutionRecord {
-  const recorder = new Recorder(execution);
+export function record(execution: Execution, schedule: Schedule, watches: readonly Watch[] = []): ExecutionRecord {
+  const recorder = new Recorder(execution, watches);
   execution.listener = recorder;
   try {
     follow(execution, schedule);
@@ -128,5 +150,6 @@ export function record(execution: Execution, schedule: Schedule): ExecutionRecor
     end,
     waiting: end === 'deadlock' ? waitingCpus(execution) : [],
     errors: [...execution.errors],
+    watched: watches.map(({ name }, i) => ({ name, values: recorder.seen[i]! })),
   };
 }

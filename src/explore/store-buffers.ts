@@ -89,7 +89,8 @@ export class CpuStoreBuffer implements StoreBuffer {
       return;
     }
     const proc = this.procOf(word);
-    this.stores.push({ word, data: data.slice(), proc, seq: this.next, after: this.after, turn: this.turn() });
+    const after = this.model === 'tso' ? this.next : this.after;
+    this.stores.push({ word, data: data.slice(), proc, seq: this.next, after, turn: this.turn() });
     this.next += 1;
   }
 

@@ -1,9 +1,11 @@
 // What to explore, as data: a scenario of the kernel or a program of the catalogue, for other threads and for files.
 import { UsageError, nearest } from '../machine/usage-error.ts';
 import { KernelSubject } from './kernel-subject.ts';
-import type { Program } from './program.ts';
+import type { About } from './explore.ts';
+import type { MemoryModel, Program } from './program.ts';
 import { PROGRAMS } from './programs/registry.ts';
 import { ProgramSubject } from './program-subject.ts';
+import { kernelAbout } from './target.ts';
 import { SCENARIOS, scenarioNamed, specOf } from './scenarios.ts';
 import type { ScenarioOptions } from './scenarios.ts';
 import type { Subject } from './subject.ts';
@@ -44,6 +46,12 @@ export function programOf({ name, size }: SubjectSpec): Program {
     throw new UsageError(`${name} of size ${String(size)}: ${allowed}`);
   }
   return entry.make(size);
+}
+
+/** How what a spec names is judged, and what its tokens are made for. */
+export function aboutOf(spec: SubjectSpec, subject: Subject, memoryModel: MemoryModel): About {
+  if (!(subject instanceof KernelSubject)) return { rules: {} };
+  return kernelAbout(subject, specOf(scenarioNamed(spec.name), spec.options), memoryModel);
 }
 
 /** A spec in one line: what a checkpoint is for. */

@@ -48,8 +48,6 @@ export async function replayOnThreads(
   const schedule = parseToken(token);
   checkFingerprint(schedule, subject.name, token);
   const execution = new Execution(subject, memoryModel);
-  // Twice, as the first time may be what finds out which words are shared.
-  follow(execution, schedule);
   follow(execution, schedule);
   if (execution.steps > 1_000_000)
     throw new UsageError(`the token has ${String(execution.steps)} steps: too many for threads`);

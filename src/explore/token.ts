@@ -1,7 +1,7 @@
 // A schedule in one line, safe in a shell and in a URL: `0:4,1:6,0:2` is four steps of CPU 0, six of CPU 1, two of CPU 0.
 //
-// Every access counts, seen by others or not. `0w:1` takes the oldest buffered store of CPU 0 to memory (tso), `0w12:1`
-// its oldest store of word 12 (pso). A suffix `.k3x7q` names what the schedule was made for: a token of another program,
+// Every access counts, seen by others or not. `0w:1` takes the oldest buffered store of CPU 0 to memory, `0w12:1` its
+// oldest store of word 12. A suffix `.k3x7q` names what the schedule was made for: a token of another program,
 // configuration or version is refused, not replayed to some other end.
 import { UsageError } from '../machine/usage-error.ts';
 import type { Execution } from './execution.ts';
@@ -81,10 +81,11 @@ export function checkFingerprint(schedule: Schedule, subject: string, token: str
 
 /** Runs an execution along a schedule. Throws a UsageError where the schedule can't be followed. */
 export function follow(execution: Execution, schedule: Schedule): void {
+  const numbers = schedule.turns.map(({ proc }) => execution.procByName(proc));
   execution.restart();
   let at = 0;
-  for (const { proc, steps } of schedule.turns) {
-    const number = execution.procByName(proc);
+  for (const [i, { proc, steps }] of schedule.turns.entries()) {
+    const number = numbers[i]!;
     if (number < 0) {
       throw new UsageError(
         `the token can't be followed: there is no '${proc}' here, only CPUs 0 to ${String(execution.cpus - 1)} under the memory model ${execution.model}`,

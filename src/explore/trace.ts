@@ -7,6 +7,7 @@ import type { StepKind } from '../kernel/memory.ts';
 import type { Execution, TakenStep } from './execution.ts';
 import { ADD, READ, WRITE, changes, classOf, classesConflict, deltaOf } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
+import { pendingStep } from './race.ts';
 import type { PendingStep, Race } from './race.ts';
 import { EventColumns } from './event-columns.ts';
 import { waitsFor } from './store-buffers.ts';
@@ -318,18 +319,17 @@ export class Trace extends EventColumns {
   /** The step's footprint where it goes before event `g`: a cmpxchg may find then what it did not find now. */
   private reversed(g: number, proc: number, step: PendingStep): Footprint {
     const { kind, word, width } = step;
+    const operation = { kind, width, operand: step.operand, operand_hi: step.operandHi };
     let { cls } = step;
     if (step.ready !== undefined) {
       // What an interrupt ended here may end there by what it waited for, and take the lock.
       const woken = step.also !== 0 && !step.ready(this.valueWithout(g, word, step.value));
-      const operation = { kind, width, operand: step.operand, operand_hi: step.operandHi };
       cls = woken ? READ : classOf(operation, step.value, step.valueHi, true);
     } else if (kind === 'cmpxchg' || kind === 'trylock' || kind === 'read-trylock') {
       const found = this.size[g]! <= CHAINED_WIDTH;
       const value = found ? this.valueWithout(g, word, step.value) : step.value;
       const valueHi = width === 2 && this.cls[g] === WRITE && this.word[g] === word ? this.oldHi[g]! : step.valueHi;
-      const free = value === step.operand;
-      cls = classOf({ kind, width, operand: step.operand, operand_hi: step.operandHi }, value, valueHi, free);
+      cls = classOf(operation, value, valueHi, value === step.operand);
     }
     return { proc, cls, word, width, also: step.also };
   }
@@ -339,21 +339,7 @@ export class Trace extends EventColumns {
     const { execution } = this;
     for (let p = 0; p < execution.cpus; p++) {
       if (!execution.isAlive(p) || execution.isEnabled(p)) continue;
-      const step = execution.pending(p);
-      const pending: PendingStep = {
-        kind: step.kind,
-        ready: step.ready,
-        proc: p,
-        cls: execution.classOfNext(p),
-        word: step.word,
-        width: step.width,
-        operand: step.operand,
-        operandHi: step.operand_hi,
-        also: step.also,
-        alsoValue: step.also === 0 ? 0 : execution.words[step.also]!,
-        value: execution.words[step.word]!,
-        valueHi: 0,
-      };
+      const pending = pendingStep(execution, p);
       this.setBaseOfProc(p);
       this.collect(p, pending);
       for (const f of [...this.latest]) this.addRace(f, -1, p, pending);

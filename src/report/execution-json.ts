@@ -8,10 +8,12 @@ const VERSION = 1;
 /** What is around the execution: how it came about, so that whoever reads the document can replay it. */
 export interface ExecutionContext {
   readonly scenario?: string;
+  readonly cpus?: number;
   readonly memoryModel?: string;
   /** Names of the defences that were off. */
   readonly without?: readonly string[];
   readonly locking?: string;
+  readonly lock?: string;
   /** What was found, one sentence. */
   readonly message?: string;
   /** The command that replays it. */
@@ -31,8 +33,9 @@ export function executionDocument(record: ExecutionRecord, context: ExecutionCon
     ...step,
     notes: step.notes.map(({ note, values }) => ({ note, values: values.map((value) => plain(value, 0)) })),
   }));
-  const { token, end, waiting, errors } = record;
-  return { format: FORMAT, version: VERSION, context, token, end, steps, waiting, errors };
+  const { token, end, waiting, errors, watched } = record;
+  const seen = watched === undefined || watched.length === 0 ? {} : { watched };
+  return { format: FORMAT, version: VERSION, context, token, end, steps, waiting, errors, ...seen };
 }
 
 /** Reads a document back. Throws a UsageError for anything else. */
@@ -51,6 +54,20 @@ export function parseExecution(text: string): ExecutionDocument {
     throw new UsageError('The execution is damaged: it has no steps or no token; record it again.');
   }
   return document as ExecutionDocument;
+}
+
+/** The schedule in a document that `explore --json` or `replay --format json` wrote, and how it came about. */
+export function readToken(text: string, file: string): { token: string; context: ExecutionContext } {
+  const document = parsed(text) as { format?: unknown; context?: ExecutionContext; token?: unknown; failure?: unknown };
+  const failure = document?.failure as { token?: unknown } | null | undefined;
+  const token = document?.token ?? failure?.token;
+  const isOurs = typeof document?.format === 'string' && document.format.startsWith('pagerace-');
+  if (isOurs && typeof token === 'string') return { token, context: document.context ?? {} };
+  throw new UsageError(
+    isOurs
+      ? `${file} has no failure in it: there is nothing to replay; give a token, for example 0:4,1:6,0:2.`
+      : `${file} is not what 'pagerace explore --json' or 'pagerace replay --format json' wrote: give such a file, or a token, for example 0:4,1:6,0:2.`,
+  );
 }
 
 function parsed(text: string): unknown {

@@ -31,6 +31,8 @@ export interface InterleavingOptions {
   /** Names the steps; if not given, as accesses to words. */
   readonly nameStep?: StepNamer;
   readonly columns?: readonly StateColumn[];
+  /** Whether steps that are folded have a line where their turn has other steps; if not given, they have. */
+  readonly folds?: boolean;
   /** Why the schedule changes hands before a step that preempts. */
   readonly reason?: (step: RecordedStep) => string;
   readonly consequences?: readonly Consequence[];
@@ -116,20 +118,27 @@ function rowsOf(record: ExecutionRecord, options: InterleavingOptions): Row[] {
     rows.push({ number, cpu: step.cpu, text, state: columns.map(({ after }) => after(step)), preemption });
     preemption = undefined;
   };
-  const unfold = (): void => {
+  let shownOf = -1;
+  const unfold = (turnEnds: boolean): void => {
     const last = folded[folded.length - 1];
     if (last === undefined) return;
-    add(last, '', `… ${String(folded.length)} ${folded.length === 1 ? 'step' : 'steps'} of its own`);
+    // A turn of which nothing else is shown must still be seen.
+    if (options.folds !== false || (turnEnds && shownOf !== last.cpu)) {
+      add(last, '', `… ${String(folded.length)} ${folded.length === 1 ? 'step' : 'steps'} of its own`);
+    }
     folded = [];
   };
   for (const step of record.steps) {
     const text = nameStep(step);
-    if (folded[0] !== undefined && (folded[0].cpu !== step.cpu || step.preempts || text !== undefined)) unfold();
+    const [first] = folded;
+    if (first !== undefined && (first.cpu !== step.cpu || step.preempts)) unfold(true);
+    else if (text !== undefined) unfold(false);
+    if (text !== undefined) shownOf = step.cpu;
     if (step.preempts) preemption = preemptionLine(reason(step));
     if (text === undefined) folded.push(step);
     else add(step, stepNumber(step), text);
   }
-  unfold();
+  unfold(true);
   return rows;
 }
 

@@ -5,6 +5,8 @@ export interface Names {
   readonly word?: (word: number) => string | undefined;
   /** The name of a lock class above 0; a lock of class 0 is called as its word. */
   readonly lockClass?: (lockClass: number) => string | undefined;
+  /** The name of a lock, if it is called by anything but its word. */
+  readonly lock?: (lock: { readonly word: number; readonly lockClass: number }) => string | undefined;
 }
 
 /** The name of a word. */
@@ -14,7 +16,7 @@ export function wordName(names: Names, word: number): string {
 
 /** The name of a lock: its word's own, or else its class with its address. */
 export function lockName(names: Names, lock: { readonly word: number; readonly lockClass: number }): string {
-  const own = names.word?.(lock.word);
+  const own = names.lock?.(lock) ?? names.word?.(lock.word);
   if (own !== undefined) return own;
   const of = lock.lockClass > 0 ? names.lockClass?.(lock.lockClass) : undefined;
   return of === undefined ? wordName(names, lock.word) : `${of} ${addressOf(lock.word)}`;

@@ -2,6 +2,8 @@
 // the kernel.
 import type { AccessKind } from '../check/access-event.ts';
 import type { ExecutionRecord, RecordedStep } from '../explore/record.ts';
+import { LOCK_IPI, LOCK_LRU, LOCK_PAGE_TABLE, LOCK_PCP, LOCK_PERCPU_COUNTER, LOCK_SLAB } from '../kernel/layout.ts';
+import { MMF_UNSTABLE } from '../kernel/mm/flags.ts';
 import { hexValue, lockName, wordName } from './names.ts';
 import type { Names } from './names.ts';
 
@@ -81,11 +83,14 @@ export function notesAfter(record: ExecutionRecord): ReadonlyMap<number, Recorde
 interface KernelStep {
   readonly fn: string;
   readonly kinds: readonly AccessKind[];
-  readonly name: (step: RecordedStep) => string;
+  /** Undefined: this one is nobody else's business. */
+  readonly name: (step: RecordedStep) => string | undefined;
 }
 
 const isNone = (step: RecordedStep): boolean => step.before === 0 && step.beforeHi === 0;
 const STORES: readonly AccessKind[] = ['write', 'cmpxchg', 'rmw', 'plain-write'];
+/** MMF_UNSTABLE in mm->flags. */
+const UNSTABLE: number = 1 << MMF_UNSTABLE;
 
 /** The fault path's steps under the headings of the trace; the first that fits counts. */
 const FAULT_STEPS: readonly KernelStep[] = [
@@ -102,9 +107,18 @@ const FAULT_STEPS: readonly KernelStep[] = [
         ? 'WRITE: cmpxchg fails'
         : `WRITE: set_ptes${isNone(step) ? '' : ', overwrites'}`,
   },
-  { fn: 'check_stable_address_space', kinds: ['read'], name: () => 'LOCK: recheck, MMF_UNSTABLE' },
-  { fn: 'pmd_install', kinds: STORES, name: () => 'CHECK: pte_alloc, install the table' },
+  {
+    fn: 'check_stable_address_space',
+    kinds: ['read'],
+    name: (step) => ((step.before & UNSTABLE) === 0 ? undefined : 'LOCK: recheck, MMF_UNSTABLE is set'),
+  },
+  {
+    fn: 'install_table',
+    kinds: STORES,
+    name: (step) => `CHECK: pte_alloc, table in${isNone(step) ? '' : ', overwrites'}`,
+  },
   { fn: '__anon_vma_prepare', kinds: ['lock'], name: () => 'PREPARATION: anon_vma, lock' },
+  { fn: '__anon_vma_prepare', kinds: STORES, name: () => 'PREPARATION: anon_vma set' },
   { fn: '__anon_vma_prepare', kinds: ['unlock'], name: () => 'PREPARATION: anon_vma, unlock' },
 ];
 /** Steps of other paths. */
@@ -112,46 +126,95 @@ const OTHER_STEPS: readonly KernelStep[] = [
   {
     fn: 'handle_pte_fault',
     kinds: ['read'],
-    name: (step) => (isNone(step) ? 'pte is none: fault' : 'pte is there'),
+    name: (step) => (isNone(step) ? 'pte is none: fault' : 'pte is there: fault'),
   },
   { fn: 'set_pte_from', kinds: STORES, name: (step) => `set_pte${step.stored ? '' : ' fails'}` },
   { fn: 'zap_present_pte', kinds: ['rmw'], name: () => 'zap: pte taken out' },
+  { fn: 'use_entry', kinds: ['hw-read'], name: () => undefined },
 ];
 const NOTES: Readonly<Record<string, string>> = {
-  zero_page: 'DECISION: zero page or real page',
-  alloc_anon_folio: 'ALLOCATION: alloc_anon_folio',
-  mem_cgroup_charge: 'ACCOUNTING: mem_cgroup_charge',
+  mem_cgroup_charge: 'ACCOUNTING: charged',
   lost: 'lost, the folio goes back',
   unstable: 'unstable, VM_FAULT_SIGBUS',
   add_mm_counter: 'INSERTION: rss + 1',
   oom_kill: 'oom_kill',
 };
+/** Locks that stand for a piece of the machine of their own, and tell nothing of the race. */
+const QUIET_CLASSES: readonly number[] = [LOCK_SLAB, LOCK_LRU, LOCK_PCP, LOCK_PERCPU_COUNTER, LOCK_IPI];
+
+/** Names for what kernel steps touch. */
+export interface KernelStepNames extends Names {
+  /** What a struct page's folio is called: `A`. */
+  readonly folio?: (page: number) => string | undefined;
+  /** What a user address is called: `p[1]`, or `p` for its page. */
+  readonly address?: (address: number, asPage: boolean) => string;
+}
 
 /**
  * Names the kernel's steps: those of the fault path by their headings in the trace, locks, and what user programs do.
  * All else is a CPU's own business. The innermost function decides.
  */
-export function kernelNamer(record: ExecutionRecord, names: Names = {}): StepNamer {
+export function kernelNamer(record: ExecutionRecord, names: KernelStepNames = {}): StepNamer {
   const remarks = notesAfter(record);
+  const pointers = pointersOf(record, names);
   return (step) => {
-    const noted = (remarks.get(step.index) ?? []).map(({ note }) => NOTES[note]).filter((text) => text !== undefined);
-    const own = nameKernelStep(step, names);
+    const noted = (remarks.get(step.index) ?? [])
+      .map(({ note, values }) => nameNote(note, values, names))
+      .filter((text) => text !== undefined);
+    const own = nameKernelStep(step, names, pointers.get(step.index) ?? '*p');
     const parts = own === undefined ? noted : [own, ...noted];
     return parts.length === 0 ? undefined : parts.join('; ');
   };
 }
 
-function nameKernelStep(step: RecordedStep, names: Names): string | undefined {
+/** What each step's program is about: the pointer of its load or store. */
+function pointersOf(record: ExecutionRecord, names: KernelStepNames): ReadonlyMap<number, string> {
+  const pointers = new Map<number, string>();
+  const now = new Map<number, string>();
+  for (const { index, cpu, notes } of record.steps) {
+    for (const { note, values } of notes) {
+      const address = note === 'op' ? fieldOf(values[1], 'addr') : undefined;
+      if (typeof address === 'number' && names.address !== undefined) now.set(cpu, names.address(address, false));
+    }
+    const pointer = now.get(cpu);
+    if (pointer !== undefined) pointers.set(index, pointer);
+  }
+  return pointers;
+}
+
+function fieldOf(value: unknown, field: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
+}
+
+function nameNote(note: string, values: readonly unknown[], names: KernelStepNames): string | undefined {
+  const [, second] = values;
+  if (note === 'alloc_anon_folio') {
+    const folio = typeof second === 'number' ? names.folio?.(second) : undefined;
+    return second === 0 ? 'ALLOCATION: no memory' : `ALLOCATION: ${folio === undefined ? 'a folio' : `folio ${folio}`}`;
+  }
+  if (note === 'zero_page') return second === true ? 'DECISION: zero page' : undefined;
+  if (note === 'op') {
+    const op = fieldOf(second, 'op');
+    if (typeof op !== 'string' || op === 'load' || op === 'store' || op === 'touch') return undefined;
+    const address = fieldOf(second, 'addr');
+    return typeof address === 'number' ? `${op}(${names.address?.(address, true) ?? ''})` : `${op}()`;
+  }
+  return NOTES[note];
+}
+
+function nameKernelStep(step: RecordedStep, names: Names, pointer: string): string | undefined {
   const { kind, where } = step;
-  if (kind === 'user-write') return step.stored ? `*p = ${after(step)}` : '*p = ..., buffered';
-  if (kind === 'user-read') return `*p -> ${before(step)}`;
+  if (kind === 'user-write') return step.stored ? `${pointer} = ${after(step)}` : `${pointer} = ..., buffered`;
+  if (kind === 'user-read') return `${pointer} -> ${before(step)}`;
   const inFault = where.includes('do_anonymous_page');
-  if (inFault && where.includes('pte_offset_map_lock') && kind === 'lock') return `LOCK: ${lockName(names, step)}`;
-  if (inFault && where.includes('pte_unmap_unlock') && kind === 'unlock') return `UNLOCK: ${lockName(names, step)}`;
+  if (where.includes('pte_offset_map_lock') && kind === 'lock') return 'LOCK: ptl';
+  if (where.includes('pte_unmap_unlock') && kind === 'unlock') return 'UNLOCK: ptl';
   const known = [...(inFault ? FAULT_STEPS : []), ...OTHER_STEPS];
   const found = known.find((rule) => where[0] === rule.fn && rule.kinds.includes(kind));
   if (found !== undefined) return found.name(step);
-  const callers = known.find((rule) => where.slice(1, 3).includes(rule.fn) && rule.kinds.includes(kind));
-  if (callers !== undefined && kind.endsWith('lock')) return callers.name(step);
-  return kind === 'lock' || kind === 'write-lock' ? `${kind} ${lockName(names, step)}` : undefined;
+  const callers = known.find((rule) => where.slice(1, 4).includes(rule.fn) && rule.kinds.includes(kind));
+  if (callers !== undefined && kind.endsWith('lock') && step.lockClass === LOCK_PAGE_TABLE) return callers.name(step);
+  const takes = kind === 'lock' || kind === 'write-lock' || (kind === 'trylock' && step.stored);
+  if (!takes || QUIET_CLASSES.includes(step.lockClass)) return undefined;
+  return `${kind} ${lockName(names, step)}`;
 }

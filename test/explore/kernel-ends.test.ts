@@ -9,8 +9,8 @@ import { exploreAll, randomEnds, subjectOf } from '../support/kernel-explorer.ts
 const SMALL = SCENARIOS.map(({ name }) => name).filter((name) => name !== 'memcg-limit');
 
 it.each(SMALL)('%s: random schedules reach nothing that the search did not', (name) => {
-  const { execution, ends } = exploreAll(subjectOf(name));
-  const reached = randomEnds(execution, 200, 1);
+  const { subject, execution, ends } = exploreAll(subjectOf(name));
+  const reached = randomEnds(subject, execution, 200, 1);
   expect([...reached].filter((end) => !ends.has(end))).toEqual([]);
 });
 
@@ -18,16 +18,16 @@ it.each(SMALL)('%s: nor do they where every access is a choice, known to be shar
   const subject = subjectOf(name);
   const { ends } = exploreAll(subject);
   const every = new Execution(subject, 'sc', new Uint8Array(subject.words.length).fill(1));
-  expect([...randomEnds(every, 100, 2)].filter((end) => !ends.has(end))).toEqual([]);
+  expect([...randomEnds(subject, every, 100, 2)].filter((end) => !ends.has(end))).toEqual([]);
 });
 
 it.each(['ptl', 'pte_recheck'])('first-touch without %s: nor where much can go wrong', (defence) => {
-  const { execution, ends } = exploreAll(subjectOf('first-touch', { without: [defence] }));
-  expect([...randomEnds(execution, 300, 3)].filter((end) => !ends.has(end))).toEqual([]);
+  const { subject, execution, ends } = exploreAll(subjectOf('first-touch', { without: [defence] }));
+  expect([...randomEnds(subject, execution, 300, 3)].filter((end) => !ends.has(end))).toEqual([]);
 });
 
 /** Every schedule, depth first: the ends of all, and how many there are. */
-function exhaust(execution: Execution, most: number): { ends: Set<string>; schedules: number } {
+function exhaust(subject: KernelSubject, execution: Execution, most: number): { ends: Set<string>; schedules: number } {
   const ends = new Set<string>();
   const path: { choices: number[]; at: number }[] = [];
   for (let schedules = 1; schedules <= most; schedules++) {
@@ -43,7 +43,7 @@ function exhaust(execution: Execution, most: number): { ends: Set<string>; sched
       const { choices, at } = path[depth]!;
       execution.take(choices[at]!);
     }
-    ends.add((execution.subject as KernelSubject).endDigest());
+    ends.add(subject.endDigest());
     while (path.length > 0 && ++path[path.length - 1]!.at === path[path.length - 1]!.choices.length) path.pop();
     if (path.length === 0) return { ends, schedules };
   }
@@ -55,21 +55,27 @@ it.each([
   ['first-touch', { without: ['ptl'] }],
   ['oom-reaper', {}],
 ])('%s %o: all schedules together reach what the search did, and no more', (name, options) => {
-  const { execution, ends, executions } = exploreAll(subjectOf(name, options));
-  const all = exhaust(execution, 60_000);
+  const { subject, execution, ends, executions } = exploreAll(subjectOf(name, options));
+  const all = exhaust(subject, execution, 60_000);
   expect([...all.ends].sort()).toEqual([...ends].sort());
   expect(executions).toBeLessThan(all.schedules / 10);
 });
 
 it.each(SMALL)('%s: every execution begins with the memory of the first', (name) => {
   const subject = subjectOf(name);
-  const execution = new Execution(subject, 'pso');
   const first = Int32Array.from(subject.words);
   for (const model of ['sc', 'pso'] as const) {
-    randomEnds(new Execution(subject, model), 20, 4);
+    randomEnds(subject, new Execution(subject, model), 20, 4);
     subject.verdict();
     subject.restart();
     expect(subject.words.findIndex((word, i) => word !== first[i])).toBe(-1);
   }
-  expect(execution.words).toBe(subject.words);
+});
+
+it('names the words that CPUs share', () => {
+  const { subject, execution } = exploreAll(subjectOf('first-touch'));
+  const shared = [...execution.shared.keys()].filter((word) => execution.shared[word] === 1);
+  const names = new Set(shared.map((word) => subject.nameOf(word)));
+  expect([...names]).toEqual(expect.arrayContaining(['ptl of the table', 'pte[119]', 'user word 0x75e52fc77000']));
+  expect(names.size).toBeLessThan(8);
 });

@@ -76,9 +76,8 @@ export function exploreAll(subject: KernelSubject, limits: Limits = {}): Found {
 }
 
 /** Ends that random schedules reach; `run` is how long a CPU goes on for, about. */
-export function randomEnds(execution: Execution, schedules: number, seed: number): Set<string> {
+export function randomEnds(subject: KernelSubject, execution: Execution, schedules: number, seed: number): Set<string> {
   const random = new Random(seed);
-  const subject = execution.subject as KernelSubject;
   const ends = new Set<string>();
   for (let n = 0; n < schedules; n++) {
     const run = 1 + (n % 16);

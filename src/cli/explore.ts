@@ -1,0 +1,103 @@
+// `pagerace explore`: tries schedules of a scenario or of a program in a file, and tells the smallest failure.
+import { Command } from 'commander';
+import type { Exploration } from '../explore/explore.ts';
+import type { ExploreOptions, Progress, Strategy } from '../explore/options.ts';
+import { targetOf } from '../explore/target-file.ts';
+import { exploreTarget, replayTarget } from '../explore/target.ts';
+import type { Target } from '../explore/target.ts';
+import { contextOf, explorationDocument, renderExploration, replayCommand } from '../report/exploration-text.ts';
+import type { Asked } from '../report/exploration-text.ts';
+import { failureText } from '../report/failure-text.ts';
+import type { FailureText } from '../report/failure-text.ts';
+import { renderExecution } from '../report/formats.ts';
+import { kernelWatches } from '../report/kernel-columns.ts';
+import { grouped } from '../report/text.ts';
+import { parseWhole } from './options.ts';
+import { parseSeconds, scenarioOptions, withTargetFlags } from './target-options.ts';
+import type { TargetFlags } from './target-options.ts';
+
+interface Flags extends TargetFlags {
+  readonly strategy?: Strategy;
+  readonly seconds?: number;
+  readonly executions?: number;
+  readonly preemptions?: number;
+  readonly depth?: number;
+  readonly seed?: number;
+  readonly json?: true;
+}
+
+/** held, violated, not decided. */
+const EXIT_CODES = { held: 0, violated: 1, 'not decided': 3 } as const;
+
+const EXAMPLE = `
+A file is an ES module whose default export is a program,
+  { words: 2, threads: [function* (cpu) { … }, …], check({ memory }) { … } }
+or a program per CPU for the kernel, which may be JSON, too:
+  { "setup": [{ "op": "mmap", "addr": 4194304, "length": 4096, "prot": 3,
+      "flags": 50 }],
+    "programs": [[{ "op": "store", "addr": 4194304, "value": 1 }],
+                 [{ "op": "load", "addr": 4194304 }]] }
+Exit codes: 0 held, 1 violated, 2 usage, 3 not decided.`;
+
+function exploreOptions(flags: Flags): ExploreOptions {
+  const { strategy, seconds, executions, preemptions, depth, seed, memoryModel, steps } = flags;
+  const given = { strategy, seconds, executions, preemptions, depth, seed, memoryModel, steps };
+  return { ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)), onProgress };
+}
+
+function onProgress({ executions, seconds, share }: Progress): void {
+  const part = share === undefined || share <= 0 ? '' : `, about ${(share * 100).toPrecision(2)} %`;
+  process.stderr.write(`${grouped(executions)} executions in ${seconds.toFixed(1)} s${part}\n`);
+}
+
+/** The failure of an exploration, replayed for those who read it. */
+function replayedFailure(target: Target, asked: Asked, exploration: Exploration): FailureText | undefined {
+  const { failure, memoryModel } = exploration;
+  if (failure === undefined) return undefined;
+  const watch = target.kind === 'kernel' ? kernelWatches(target.spec) : undefined;
+  const replayed = replayTarget(target, failure.token, { memoryModel }, watch);
+  return failureText(target, replayed, replayCommand(failure.token, asked, memoryModel));
+}
+
+function print(flags: Flags, target: Target, asked: Asked, exploration: Exploration): void {
+  const { failure, memoryModel } = exploration;
+  const again = failure === undefined ? undefined : replayCommand(failure.token, asked, memoryModel);
+  if (flags.json === true) {
+    process.stdout.write(`${JSON.stringify(explorationDocument(asked, exploration, again), null, 2)}\n`);
+    return;
+  }
+  const text = replayedFailure(target, asked, exploration);
+  if (flags.format === 'table' || text === undefined) {
+    const report = `${renderExploration(target, asked, exploration, text)}\n`;
+    // Where another format was asked for and there is no failure to show, its place stays empty.
+    (flags.format === 'table' ? process.stdout : process.stderr).write(report);
+    return;
+  }
+  const context = {
+    ...contextOf(asked, memoryModel, failure?.message),
+    ...(again === undefined ? {} : { replay: again }),
+  };
+  process.stdout.write(`${renderExecution(flags.format, text, context)}\n`);
+}
+
+export function exploreCommand(): Command {
+  const command = new Command('explore')
+    .description('try every schedule of a scenario, or of a program in a file')
+    .argument('<scenario>', "a scenario's name (see 'pagerace list'), or a file")
+    .option('--strategy <name>', 'dpor, exhaustive, bounded, pct or random; default: dpor')
+    .option('--seconds <n>', 'seconds to search at most', parseSeconds)
+    .option('--executions <n>', 'executions at most', parseWhole('--executions', '10000'))
+    .option('--preemptions <n>', 'bounded: preemptions at most', parseWhole('--preemptions', '2'))
+    .option('--depth <n>', 'pct: ordering constraints that a failure may need', parseWhole('--depth', '3'))
+    .option('--seed <n>', 'pct, random: where the random numbers begin', parseWhole('--seed', '1'));
+  return withTargetFlags(command)
+    .option('--json', 'one JSON document; replay takes it')
+    .addHelpText('after', EXAMPLE)
+    .action(async (name: string, flags: Flags) => {
+      const asked: Asked = { name, options: scenarioOptions(flags) };
+      const target = await targetOf(name, asked.options);
+      const exploration = exploreTarget(target, exploreOptions(flags));
+      print(flags, target, asked, exploration);
+      process.exitCode = EXIT_CODES[exploration.verdict];
+    });
+}

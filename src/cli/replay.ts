@@ -1,0 +1,57 @@
+// `pagerace replay`: one schedule once more, exactly, told in any format.
+import { existsSync, readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { targetOf } from '../explore/target-file.ts';
+import { defaultModel, replayTarget } from '../explore/target.ts';
+import { UsageError } from '../machine/usage-error.ts';
+import { contextOf, explorationHeading, replayCommand } from '../report/exploration-text.ts';
+import type { Asked } from '../report/exploration-text.ts';
+import { readToken } from '../report/execution-json.ts';
+import { failureText } from '../report/failure-text.ts';
+import { renderExecution } from '../report/formats.ts';
+import { kernelWatches } from '../report/kernel-columns.ts';
+import { bad, good, wrapText } from '../report/text.ts';
+import { scenarioOptions, withTargetFlags } from './target-options.ts';
+import type { TargetFlags } from './target-options.ts';
+
+interface Flags extends TargetFlags {
+  readonly scenario?: string;
+}
+
+/** What is replayed: a token and flags, or what a file says that `explore --json` wrote; flags win. */
+function request(given: string, flags: Flags): { token: string; flags: Flags } {
+  if (!existsSync(given)) return { token: given, flags };
+  const { token, context } = readToken(readFileSync(given, 'utf8'), given);
+  return { token, flags: { ...(context as Partial<Flags>), ...flags } };
+}
+
+async function replay(given: string, all: Flags): Promise<void> {
+  const { token, flags } = request(given, all);
+  if (flags.scenario === undefined) {
+    throw new UsageError(
+      `The token ${token} needs its scenario or file: give --scenario, for example pagerace replay ${token} --scenario first-touch.`,
+    );
+  }
+  const asked: Asked = { name: flags.scenario, options: scenarioOptions(flags) };
+  const target = await targetOf(asked.name, asked.options);
+  const memoryModel = flags.memoryModel ?? defaultModel(target);
+  const steps = flags.steps === undefined ? {} : { steps: flags.steps };
+  const watch = target.kind === 'kernel' ? kernelWatches(target.spec) : undefined;
+  const replayed = replayTarget(target, token, { memoryModel, ...steps }, watch);
+  const again = replayCommand(token, asked, memoryModel);
+  const { complaint } = replayed;
+  const context = { ...contextOf(asked, memoryModel, complaint?.message), replay: again };
+  const body = renderExecution(flags.format, failureText(target, replayed, again), context);
+  const verdict = complaint === undefined ? good('held') : `${bad('violated')}: ${complaint.message}`;
+  const heading = [...explorationHeading(target, asked), '', ...wrapText(verdict, '', '  '), ''];
+  process.stdout.write(`${flags.format === 'table' ? `${heading.join('\n')}\n` : ''}${body}\n`);
+  process.exitCode = complaint === undefined ? 0 : 1;
+}
+
+export function replayCommandLine(): Command {
+  const command = new Command('replay')
+    .description('replay one schedule exactly')
+    .argument('<token>', 'a schedule token, or a file that explore --json wrote')
+    .option('--scenario <name>', 'the scenario or file that the token is of');
+  return withTargetFlags(command).action(replay);
+}

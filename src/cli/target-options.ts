@@ -1,0 +1,55 @@
+// Flags that say what is explored and how it is shown, the same for every command that explores or replays.
+import type { Command } from 'commander';
+import type { MemoryModel } from '../explore/program.ts';
+import { MEMORY_MODELS } from '../explore/program.ts';
+import type { ScenarioOptions } from '../explore/scenarios.ts';
+import { UsageError, indexOfName } from '../machine/usage-error.ts';
+import { parseFormat } from '../report/formats.ts';
+import type { Format } from '../report/formats.ts';
+import { parseNames, parseWhole } from './options.ts';
+
+export interface TargetFlags {
+  readonly cpus?: number;
+  readonly locking?: string;
+  readonly lock?: string;
+  readonly without?: string[];
+  readonly memoryModel?: MemoryModel;
+  readonly format: Format;
+  readonly steps?: number;
+}
+
+function parseModel(text: string): MemoryModel {
+  return MEMORY_MODELS[indexOfName('Memory model', text, MEMORY_MODELS)]!;
+}
+
+/** Adds the flags. */
+export function withTargetFlags(command: Command): Command {
+  return command
+    .option('--cpus <n>', 'CPUs; default: the fewest that the scenario needs', parseWhole('--cpus', '2'))
+    .option('--memory-model <model>', 'sc, tso or pso; default: what the scenario needs', parseModel)
+    .option('--without <defences>', 'defences to take away, with commas', parseNames)
+    .option('--locking <design>', 'split, mm, cmpxchg or none')
+    .option('--lock <algorithm>', 'qspinlock, ticket or test-and-set')
+    .option('--steps <n>', 'steps after which an execution is called a livelock', parseWhole('--steps', '20000'))
+    .option('--format <format>', 'table, ftrace, json or chrome', parseFormat, 'table');
+}
+
+/** The part of them that chooses the machine: only what was given. */
+export function scenarioOptions(flags: TargetFlags): ScenarioOptions {
+  const { cpus, locking, lock, without } = flags;
+  return {
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(locking === undefined ? {} : { locking }),
+    ...(lock === undefined ? {} : { lock }),
+    ...(without === undefined || without.length === 0 ? {} : { without }),
+  };
+}
+
+/** A number of seconds, with or without a fraction. */
+export function parseSeconds(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (!(value > 0)) {
+    throw new UsageError(`--seconds '${text}' is not a time: use a number above 0, for example --seconds 60.`);
+  }
+  return value;
+}
