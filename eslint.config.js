@@ -64,6 +64,12 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': ['error', { selector: 'YieldExpression', message: 'Only src/kernel yields.' }] },
   },
   {
+    // Threads that tests start themselves: no types, so no rules about them.
+    files: ['test/**/*.mjs'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: { parserOptions: { project: false } },
+  },
+  {
     // What people explore besides the kernel is stepped as well: the accesses, and the programs that come with it.
     files: ['src/explore/accesses.ts', 'src/explore/{litmus,programs}/**/*.ts'],
     rules: { 'no-restricted-syntax': 'off' },

@@ -3,6 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { kernel } from '../src/machine/direct.ts';
 import type { CpuOutcome, CpuTask } from '../src/machine/gang.ts';
+import { makeRoom } from '../src/machine/garbage.ts';
 import { serveLiveCpu } from '../src/machine/live.ts';
 
 // The fault path is hundreds of tiny accessors; with V8's default budget the last of them stay calls.
@@ -13,6 +14,7 @@ setFlagsFromString('--max-inlined-bytecode-size=1000');
 export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
   const cpu = new kernel.Cpu(task.memory, task.cpu);
   const seen = new kernel.Observations(task.ops.length, task.keepsHistory);
+  makeRoom(task.memory.buffer.byteLength);
   let status: CpuOutcome['status'] = 'done';
   try {
     if (task.port !== undefined) await serveLiveCpu(cpu, task.mm, task.port);

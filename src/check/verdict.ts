@@ -98,7 +98,8 @@ export interface JudgeOptions {
 
 /** Judges a machine after a run, stepped or on threads: at rest, then, if asked, after exit. */
 export function judge(machine: Machine, outcome: GangOutcome | SteppedOutcome, options: JudgeOptions = {}): Verdict {
-  const run = `${counted(machine.config.cpus, 'CPU')}, one run`;
+  const killed = outcome.cpus.some((cpu) => cpu.status === 'killed') ? ', the process killed: out of memory' : '';
+  const run = `${counted(machine.config.cpus, 'CPU')}, one run${killed}`;
   const evidence: Evidence = { run, ...stoppedFindings(machine, outcome) };
   if (options.events !== undefined) evidence.events = options.events;
   if ((evidence.stuck?.length ?? 0) + (evidence.died?.length ?? 0) > 0) return judgeMachine(evidence);

@@ -1,7 +1,7 @@
 // `pagerace bench`: simulated faults a second beside the running kernel's, and the explorer beside published figures.
 import { Command, Option } from 'commander';
 import { grouped, table } from '../report/text.ts';
-import { bench, median, medianRatio } from '../stress/bench.ts';
+import { bench, checkCpuCounts, median, medianRatio } from '../stress/bench.ts';
 import type { BenchResult } from '../stress/bench.ts';
 import { exploreBench } from '../stress/explore-bench.ts';
 import type { ExploreBench } from '../stress/explore-bench.ts';
@@ -51,7 +51,7 @@ export function benchCommand(): Command {
     .option(
       '--cpus <list>',
       'numbers of CPUs, with commas',
-      (text) => parseNames(text).map(parseWhole('--cpus', '1,2,4')),
+      (text) => checkCpuCounts(parseNames(text).map(parseWhole('--cpus', '1,2,4'))),
       [1, 2, 4],
     )
     .addOption(new Option('--only <part>', 'one part').choices(PARTS))

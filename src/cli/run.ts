@@ -7,7 +7,7 @@ import { replay } from '../recording/replay.ts';
 import { checkConfig } from '../machine/config.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { renderReplay } from '../report/replay-text.ts';
-import { grouped } from '../report/text.ts';
+import { grouped, shellLine } from '../report/text.ts';
 import { parseFailAlloc, parseNames, parseSize, parseWhole } from './options.ts';
 
 interface Flags {
@@ -52,8 +52,7 @@ export function runCommand(): Command {
       });
       process.stdout.write(`${flags.json === true ? JSON.stringify(report, null, 2) : renderReplay(report, true)}\n`);
       if (report.verdict.kind !== 'held' && flags.json !== true) {
-        const without = flags.without.length > 0 ? ` --without ${flags.without.join(',')}` : '';
-        process.stdout.write(`again: pagerace run ${path} --cpus ${String(flags.cpus)}${without}\n`);
+        process.stdout.write(`again: ${shellLine(['pagerace', ...process.argv.slice(2)])}\n`);
       }
       process.exitCode = exitCodeOf(report.verdict.kind);
     });

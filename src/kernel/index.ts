@@ -6,7 +6,7 @@ export { page_alloc_init } from './mm/mm_init.ts';
 export { take_pfn_next, alloc_pages, free_pages, drain_all_pages } from './mm/page_alloc.ts';
 export { kmem_cache_init } from './mm/slab.ts';
 export { page_counter_set_max } from './mm/page_counter.ts';
-export { drain_all_stock, mem_cgroup_create } from './mm/memcontrol.ts';
+export { drain_all_stock, mem_cgroup_attach, mem_cgroup_create } from './mm/memcontrol.ts';
 export { lru_add_drain_all } from './mm/swap.ts';
 export { rcu_quiescent, rcu_barrier } from './locking/rcu.ts';
 export { sys_mmap, sys_munmap, sys_brk } from './mm/mmap.ts';

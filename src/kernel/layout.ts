@@ -341,7 +341,8 @@ export const cpu_area = {
   state: 1,
   /** Last RCU grace period this CPU has been quiescent in. */
   rcu_qs: 2,
-  rcu_nesting: 3,
+  /** 1: the process that this CPU runs was killed; the CPU ends it when it is next in user mode. */
+  fatal_signal: 3,
   ipi_pending: 4,
   /** What it waits for: word (0: it runs), lock class, deadline is private. */
   waiting_word: 5,

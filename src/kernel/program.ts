@@ -25,7 +25,7 @@ import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
 import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
-import { oom_reap_task_mm } from './mm/oom_kill.ts';
+import { fatal_signal_pending, oom_reap_task_mm, recalc_sigpending } from './mm/oom_kill.ts';
 import { drain_pages } from './mm/pcp.ts';
 import { do_idle, handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
 
@@ -100,6 +100,7 @@ export function* cpu_up(cpu: Cpu, mm: Word): Steps<void> {
   flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
   rcu_note_context_switch(cpu);
   local_write(cpu, cpu.area + cpu_area.current_mm, mm);
+  recalc_sigpending(cpu);
   control_write(cpu, cpu.area + cpu_area.state, CPU_ONLINE);
   yield* cpumask_set_cpu(cpu, mm);
 }
@@ -139,6 +140,7 @@ export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Obser
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i]!;
     yield* user_mode(cpu);
+    if (fatal_signal_pending(cpu)) return false;
     if (op.op === 'exit') return true;
     if (op.op === 'repeat') {
       for (let n = 0; n < op.times; n++) {
@@ -208,6 +210,7 @@ function* touch(
   const end = op.addr + op.pages * PAGE_SIZE;
   for (let addr = op.addr; addr < end && signal === 0; addr += PAGE_SIZE) {
     yield* user_mode(cpu);
+    if (fatal_signal_pending(cpu)) return SIGKILL;
     yield* access(cpu, mm, addr, op.write, op.value, seen);
     faults += seen.access.faults;
     signal = seen.access.signal;
@@ -290,8 +293,14 @@ function* hold_ptl(cpu: Cpu, mm: Word, addr: number): Steps<number> {
   for (;;) yield* smp_cond_load(cpu, header.magic, (magic) => magic === 0, LOCK_IPI);
 }
 
+/** Waits for another CPU's sign, which may never come once the process was killed. */
 function* await_counter(cpu: Cpu, counter: number, value: number): Steps<number> {
-  return yield* smp_cond_load(cpu, cpu.layout.counters + counter, (reached) => reached >= value, LOCK_IPI);
+  return yield* smp_cond_load(
+    cpu,
+    cpu.layout.counters + counter,
+    (reached) => reached >= value || fatal_signal_pending(cpu),
+    LOCK_IPI,
+  );
 }
 
 function* advance_counter(cpu: Cpu, counter: number): Steps<number> {
@@ -310,6 +319,11 @@ export function* barrier(cpu: Cpu): Steps<number> {
     wake_waiters(cpu, header.barrier_generation);
     return arrived;
   }
-  yield* smp_cond_load(cpu, header.barrier_generation, (now) => now !== generation, LOCK_IPI);
+  yield* smp_cond_load(
+    cpu,
+    header.barrier_generation,
+    (now) => now !== generation || fatal_signal_pending(cpu),
+    LOCK_IPI,
+  );
   return arrived;
 }

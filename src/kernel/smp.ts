@@ -33,6 +33,7 @@ import {
 import type { Steps, Word } from './memory.ts';
 import { flush_tlb_func } from './arch/x86/tlbflush.ts';
 import { drain_local_stock } from './mm/memcontrol.ts';
+import { recalc_sigpending } from './mm/oom_kill.ts';
 
 /** Thrown in a CPU whose machine was stopped: the run is over and the machine is thrown away. */
 export class CpuStopped extends Error {
@@ -157,6 +158,7 @@ export function* handle_interrupts(cpu: Cpu): Steps<void> {
   const pending = cpu.area + cpu_area.ipi_pending;
   if ((yield* READ_ONCE(cpu, pending)) === 0) return;
   yield* xchg(cpu, pending, 0);
+  recalc_sigpending(cpu);
   yield* drain_local_stock(cpu);
   for (let from = 0; from < cpu.cpus; from++) {
     const slot = cpu.area + cpu.layout.ipi_slots + from * IPI_SLOT_WORDS;

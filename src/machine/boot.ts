@@ -20,6 +20,7 @@ import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
 import { kernel } from './direct.ts';
+import { makeRoom } from './garbage.ts';
 import { runGang } from './gang.ts';
 import type { CpuOutcome, CpuTask, GangControl, GangOutcome } from './gang.ts';
 import { comlinkEndpoint } from './live.ts';
@@ -69,42 +70,46 @@ export class Machine {
     this.layout = layout;
     this.words = new Int32Array(this.buffer);
     const cpu = new kernel.Cpu(memory, 0);
-    kernel.kmem_cache_init(cpu);
-    kernel.page_alloc_init(cpu);
-    const root = kernel.mem_cgroup_create(cpu, 0, PAGE_COUNTER_MAX);
-    this.words[header.root_memcg] = root;
-    let group = root;
-    const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
-    // The process itself is set up before its limits hold, as a container is.
-    for (let level = 0; level < limits.length; level++) {
-      group = kernel.mem_cgroup_create(cpu, group, PAGE_COUNTER_MAX);
-    }
+    makeRoom(this.buffer.byteLength);
+    const { mm, group } = this.withoutFailures(() => {
+      kernel.kmem_cache_init(cpu);
+      kernel.page_alloc_init(cpu);
+      const root = kernel.mem_cgroup_create(cpu, 0, PAGE_COUNTER_MAX);
+      this.words[header.root_memcg] = root;
+      let innermost = root;
+      const limits = this.config.memcgLimits.length > 0 ? this.config.memcgLimits : [PAGE_COUNTER_MAX];
+      for (const limit of limits) innermost = kernel.mem_cgroup_create(cpu, innermost, limit);
+      // As a container is started: the process begins in the root, which pays for its pgd, and is then moved in.
+      return { mm: kernel.mm_alloc(cpu, root), group: innermost };
+    });
+    if (mm === 0) throw new Error('Machine: there is no memory for the first process');
+    this.mm = mm;
     this.memcg = group;
-    const sites = this.words[header.fail_sites] ?? 0;
-    this.words[header.fail_sites] = 0;
-    this.mm = kernel.mm_alloc(cpu, group);
-    this.words[header.fail_sites] = sites;
-    kernel.drain_all_stock(cpu);
-    this.setLimits(limits);
-    if (this.mm === 0) throw new Error('Machine: there is no memory for the first process');
+    this.moveTo(group);
   }
 
-  /** Sets the limits of the process's groups, outermost first, in pages. */
-  private setLimits(limits: readonly number[]): void {
-    const cpu = this.cpuHere();
-    let group = this.memcg;
-    for (const limit of [...limits].reverse()) {
-      // As memory.max does, also below what is used already.
-      if (!kernel.page_counter_set_max(cpu, group, limit)) this.words[group + mem_cgroup.max] = limit;
-      group = this.words[group + mem_cgroup.parent] ?? 0;
-    }
+  /** Does something with no allocation made to fail: set-up is not what fault injection is for. */
+  withoutFailures<T>(body: () => T): T {
+    const sites = this.words[header.fail_sites] ?? 0;
+    this.words[header.fail_sites] = 0;
+    const result = body();
+    this.words[header.fail_sites] = sites;
+    return result;
+  }
+
+  /** Moves the process to a memory group; what was charged for it before stays where it is. */
+  moveTo(group: number): void {
+    kernel.mem_cgroup_attach(this.cpuHere(), this.mm, group);
   }
 
   /** memory.max of the process's groups, outermost first: what each uses now and so many pages more. */
   limitToUsage(room: readonly number[]): void {
     let group = this.memcg;
     for (const pages of [...room].reverse()) {
-      this.words[group + mem_cgroup.max] = (this.words[group + mem_cgroup.usage] ?? 0) + pages;
+      const max = (this.words[group + mem_cgroup.usage] ?? 0) + pages;
+      if (!kernel.page_counter_set_max(this.cpuHere(), group, max)) {
+        throw new Error('limitToUsage: the machine is not at rest');
+      }
       group = this.words[group + mem_cgroup.parent] ?? 0;
     }
   }

@@ -53,7 +53,7 @@ const PAGE = 4096;
 /** More threads than this only measure the scheduler of the host. */
 export const MAX_CPUS = 64;
 const MIN_MEMORY: number = MIB;
-const MAX_MEMORY: number = 2048 * MIB;
+export const MAX_MEMORY: number = 2048 * MIB;
 /**
  * Spins before a waiting CPU halts (Linux under paravirt: 1 << 15). A CPU that shares its core with others gives it up
  * soon: the one it waits for may need it.
@@ -128,6 +128,17 @@ function mapleNodes(cpus: number): number {
   return 8 + (RCU_MAPLE_NODES + 2) * cpus;
 }
 
+function allocate(pages: number, wanted: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(
+      `Memory of ${String(wanted)} bytes can't be had on this computer: use less, for example --memory 64M.`,
+    );
+  }
+}
+
 /** Memory of the right size (a fixed SharedArrayBuffer) with its header filled; everything else is zero. */
 export function createMemory(config: MachineConfig): { memory: WebAssembly.Memory; layout: Layout } {
   const sizes = {
@@ -140,7 +151,7 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
   };
   const at = layout(sizes);
   const pages = Math.ceil((at.words * 4) / WASM_PAGE);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const memory = allocate(pages, config.memory);
   const buffer = memory.buffer as unknown as SharedArrayBuffer;
   const words = new Int32Array(buffer);
   words[header.magic] = MAGIC;

@@ -1,7 +1,7 @@
 // The seed's fault, run on a machine step by step, with every value read from the machine as it runs.
 import * as kernel from '../kernel/index.ts';
 import { PAGE_SIZE, page_align_down, pmd_index, pud_index, pgd_index, pte_index } from '../kernel/arch/x86/pgtable.ts';
-import { header, mem_cgroup, mm_struct, vma as vm_area } from '../kernel/layout.ts';
+import { header, mm_struct, vma as vm_area } from '../kernel/layout.ts';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -70,6 +70,7 @@ export function traceFault(options: TraceOptions): Trace {
     memory: TRACE_MEMORY,
     basePfn: options.basePfn,
     softDirty: options.softDirty,
+    memcgLimits: options.memcgLimit === undefined ? [] : [options.memcgLimit],
   });
   const frames = machine.layout.frames;
   if (options.pfn !== undefined && (options.pfn <= options.basePfn || options.pfn >= options.basePfn + frames)) {
@@ -112,10 +113,11 @@ function prepare(machine: Machine, options: TraceOptions, start: number): void {
     machine.words[vma + vm_area.vm_flags]! |= VM_SHARED;
   }
   if (options.memcgLimit !== undefined) {
-    // The tables are charged as well: they must be there before the limit is.
+    // Tables are charged as well. The process makes them before it is moved to the group, so that the group pays for
+    // the one page that the trace is about.
+    machine.moveTo(machine.words[header.root_memcg] ?? 0);
     machine.runHere([{ op: 'store', addr: start + PAGE_SIZE, value: 1 }]);
-    machine.settle();
-    machine.words[machine.memcg + mem_cgroup.max] = options.memcgLimit;
+    machine.moveTo(machine.memcg);
   }
   if (options.oom) {
     machine.words[header.fail_interval] = 1;

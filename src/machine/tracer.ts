@@ -36,7 +36,7 @@ export interface TraceOptions {
   prot: string;
   read: boolean;
   shared: boolean;
-  /** memory.max in pages, set once the tables are there. */
+  /** memory.max of the process's group in pages. The page tables are made before the process moves there. */
   memcgLimit: number | undefined;
   oom: boolean;
   unstable: boolean;

@@ -67,28 +67,67 @@ export interface Recording {
   events: RecordedEvent[];
 }
 
-/** Largest text that is read. */
-const MAX_BYTES = 512 * 1024 * 1024;
+/** Largest text that is read; half of what a JavaScript string can hold. */
+const MAX_BYTES = 256 * 1024 * 1024;
+const PAGE = 4096;
 const EXAMPLE = 'for example the output of `perf script --show-mmap-events --show-task-events`';
 
-const LINE = /^\s*(.*?)\s+(\d+)\/(\d+)\s+\[(\d+)\]\s+(\d+\.\d+):\s+(.*)$/;
-const MMAP2 = /^PERF_RECORD_MMAP2? \S+ \[0x([0-9a-f]+)\(0x([0-9a-f]+)\) @ .*\]: ([rwxps-]{4}) (.*)$/;
-const TASK = /^PERF_RECORD_(FORK|EXIT)\((\d+):(\d+)\):\((\d+):(\d+)\)/;
-const COMM = /^PERF_RECORD_COMM( exec)?: (.*):\d+\/\d+$/;
-const ENTER = /^syscalls:sys_enter_(\w+): (.*?)\s*[0-9a-f]*$/;
-const EXIT = /^syscalls:sys_exit_(\w+): (?:0x)?([0-9a-f]+)/;
-const USER_FAULT = /^exceptions:page_fault_user: address=0x([0-9a-f]+) ip=\S+ error_code=0x([0-9a-f]+)/;
-const SOFT_FAULT = /^(?:page-faults|minor-faults|faults)\S*:\s+([0-9a-f]+)/;
-const CALLS: readonly string[] = ['mmap', 'munmap', 'mprotect', 'madvise', 'brk'];
+const LINE = /^\s*(.*?)\s+(-?\d+)\/(-?\d+)\s+\[(\d+)\]\s+(\d+\.\d+):\s+(.*)$/;
+const MMAP2 =
+  /^PERF_RECORD_MMAP2 -?\d+\/-?\d+: \[0x([0-9a-f]{1,16})\(0x([0-9a-f]{1,16})\) @ [^\]]*\]: ([r-][w-][x-][ps]) (.+)$/;
+/** The kernel's own text and modules, in the older form. */
+const MMAP = /^PERF_RECORD_MMAP -?\d+\/-?\d+: \[0x[0-9a-f]{1,16}\(0x[0-9a-f]{1,16}\) @ [^\]]*\]: [rx] .+$/;
+const TASK = /^PERF_RECORD_(FORK|EXIT)\((\d+):(\d+)\):\((\d+):(\d+)\)$/;
+const COMM = /^PERF_RECORD_COMM( exec)?: (.*):-?\d+\/-?\d+$/;
+/** Records that say nothing about memory. */
+const OTHER_RECORD = /^PERF_RECORD_(?!(?:MMAP2?|FORK|EXIT|COMM)\b)[A-Z0-9_]+\b/;
+/** The arguments, and after them perf's own column. */
+const ENTER = /^syscalls:sys_enter_(\w+): (.*?)(?:\s+[0-9a-f]+)?$/;
+const EXIT = /^syscalls:sys_exit_(\w+): (?:0x)?([0-9a-f]{1,16})(?:\s+[0-9a-f]+)?$/;
+const USER_FAULT =
+  /^exceptions:page_fault_user: address=0x([0-9a-f]{1,16}) ip=\S+ error_code=0x([0-9a-f]{1,8})(?:\s+[0-9a-f]+)?$/;
+const SOFT_FAULT = /^(?:page-faults|minor-faults|faults)\S*:\s+([0-9a-f]{1,16})$/;
+/** The system calls that change memory, with their arguments as the kernel names them. */
+const CALLS: Readonly<Record<CallEvent['name'], readonly string[]>> = {
+  mmap: ['addr', 'len', 'prot', 'flags', 'fd', 'off'],
+  munmap: ['addr', 'len'],
+  mprotect: ['start', 'len', 'prot'],
+  madvise: ['start', 'len_in', 'behavior'],
+  brk: ['brk'],
+};
+
+function isCall(name: string): name is CallEvent['name'] {
+  return Object.hasOwn(CALLS, name);
+}
+
+/** The arguments of a call, in its own order; undefined where they are not those that it has. */
+function argumentsOf(name: CallEvent['name'], text: string): number[] | undefined {
+  const names = CALLS[name];
+  const parts = text.split(', ');
+  const values = parts.map((part, i) => {
+    const match = /^(\w+): (?:0x)?([0-9a-f]{1,16})$/.exec(part);
+    return match !== null && match[1] === names[i] ? parseInt(match[2] ?? '', 16) : NaN;
+  });
+  return values.length === names.length && !values.some(Number.isNaN) ? values : undefined;
+}
 
 /** A signed 64-bit result that perf prints as unsigned hexadecimal. */
 function signed(text: string): number {
   return Number(BigInt.asIntN(64, BigInt(`0x${text}`)));
 }
 
+/** Why a file can't be read, in words. */
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist',
+  ENAMETOOLONG: 'does not exist',
+  EACCES: 'may not be read by you',
+  EPERM: 'may not be read by you',
+};
+
 class Parser {
   readonly events: RecordedEvent[] = [];
-  private readonly open = new Map<number, { name: string; args: number[]; line: number }>();
+  private readonly open = new Map<number, { name: CallEvent['name']; args: number[]; line: number }>();
   /** Tracepoint of a user fault whose software event has not come yet. */
   private readonly pendingFault = new Map<number, number>();
   private readonly name: string;
@@ -136,23 +175,26 @@ class Parser {
   }
 
   private call(common: Common, rest: string): boolean {
+    // Other system calls may have been recorded as well; their arguments are nobody's business here.
+    const named = /^syscalls:sys_(?:enter|exit)_(\w+): ?/.exec(rest)?.[1];
+    if (named === undefined) return false;
+    if (!isCall(named)) return true;
     const enter = ENTER.exec(rest);
     if (enter !== null) {
-      const name = enter[1] ?? '';
-      const args = [...(enter[2] ?? '').matchAll(/\w+: (?:0x)?([0-9a-f]+)/g)].map((arg) => parseInt(arg[1] ?? '', 16));
-      if (CALLS.includes(name)) this.open.set(common.tid, { name, args, line: common.line });
-      return true;
+      const args = argumentsOf(named, enter[2] ?? '');
+      if (args !== undefined) this.open.set(common.tid, { name: named, args, line: common.line });
+      return args !== undefined;
     }
     const exit = EXIT.exec(rest);
-    if (exit === null) return rest.startsWith('syscalls:');
+    if (exit === null) return false;
     const began = this.open.get(common.tid);
-    if (began === undefined || began.name !== exit[1]) return true;
+    // A recording may begin in the middle of a call.
+    if (began?.name !== named) return true;
     this.open.delete(common.tid);
-    const name = began.name as CallEvent['name'];
     this.events.push({
       ...common,
       kind: 'call',
-      name,
+      name: named,
       args: began.args,
       result: signed(exit[2] ?? '0'),
       enter: began.line,
@@ -163,18 +205,11 @@ class Parser {
   private task(common: Common, rest: string): boolean {
     const map = MMAP2.exec(rest);
     if (map !== null) {
-      const [, addr = '', length = '', prot = '', file = ''] = map;
+      const [, start = '', size = '', prot = '', file = ''] = map;
+      const [addr, length] = [parseInt(start, 16), parseInt(size, 16)];
       const inSystemCall = this.open.has(common.tid);
-      this.events.push({
-        ...common,
-        kind: 'map',
-        addr: parseInt(addr, 16),
-        length: parseInt(length, 16),
-        prot,
-        file,
-        inSystemCall,
-      });
-      return true;
+      this.events.push({ ...common, kind: 'map', addr, length, prot, file, inSystemCall });
+      return addr % PAGE === 0 && length % PAGE === 0 && length > 0;
     }
     const comm = COMM.exec(rest);
     if (comm !== null) {
@@ -182,7 +217,7 @@ class Parser {
       return true;
     }
     const task = TASK.exec(rest);
-    if (task === null) return rest.startsWith('PERF_RECORD_');
+    if (task === null) return MMAP.test(rest) || OTHER_RECORD.test(rest);
     if (task[1] === 'FORK')
       this.events.push({
         ...common,
@@ -221,13 +256,24 @@ export function parsePerfScript(text: string, name: string): Recording {
   return { name, lines: line, events: parser.events };
 }
 
+/** What is in the file. */
+async function bytesOf(path: string): Promise<Buffer> {
+  try {
+    const info = await stat(path);
+    if (!info.isFile()) throw new UsageError(`${path} is not a file: give the path of a recording, ${EXAMPLE}.`);
+    if (info.size > MAX_BYTES) throw tooLarge(path);
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const why = READ_ERRORS[code] ?? `can't be read (${code})`;
+    throw new UsageError(`${path} ${why}: give the path of a recording, ${EXAMPLE}.`);
+  }
+}
+
 /** Reads a recording, plain or gzip. Throws a UsageError for whatever is wrong with it. */
 export async function readPerfScript(path: string): Promise<Recording> {
-  const info = await stat(path).catch(() => undefined);
-  if (info === undefined) throw new UsageError(`${path} does not exist: give the path of a recording, ${EXAMPLE}.`);
-  if (!info.isFile()) throw new UsageError(`${path} is not a file: give the path of a recording, ${EXAMPLE}.`);
-  if (info.size > MAX_BYTES) throw tooLarge(path);
-  let bytes = await readFile(path);
+  let bytes = await bytesOf(path);
   if (bytes.subarray(0, 8).toString('latin1') === 'PERFILE2') {
     throw new UsageError(
       `${path} is what \`perf record\` writes: run \`perf script -i ${path} --show-mmap-events --show-task-events > out.txt\` and give out.txt.`,
@@ -245,5 +291,5 @@ export async function readPerfScript(path: string): Promise<Recording> {
 }
 
 function tooLarge(path: string): UsageError {
-  return new UsageError(`${path} is larger than 512 MiB: record a shorter run, ${EXAMPLE}.`);
+  return new UsageError(`${path} is larger than ${String(MAX_BYTES >> 20)} MiB: record a shorter run, ${EXAMPLE}.`);
 }

@@ -48,3 +48,8 @@ export const bold = (text: string): string => colors.bold(text);
 export const good = (text: string): string => colors.green(text);
 export const bad = (text: string): string => colors.red(text);
 export const dim = (text: string): string => colors.dim(text);
+
+/** A command as one types it: what a shell would take apart or change is quoted. */
+export function shellLine(words: readonly string[]): string {
+  return words.map((word) => (/^[\w./,=:+@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+}

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { boot } from '../machine/boot.ts';
+import { MAX_MEMORY } from '../machine/config.ts';
+import { UsageError } from '../machine/usage-error.ts';
 import { fill_of } from '../kernel/clear-page.ts';
 import type { Op } from '../kernel/program.ts';
 import { mmapOp } from './workloads.ts';
@@ -15,6 +17,10 @@ const PAGES = 32_768;
 const PAGE = 4096;
 const MIB = 1024 * 1024;
 const RUNS = 5;
+/** RAM for each CPU: what it maps, its tables, and what the watermarks keep. */
+const CPU_MEMORY: number = 160 * MIB;
+/** As many as the largest machine has RAM for. */
+const MAX_BENCH_CPUS: number = Math.floor(MAX_MEMORY / CPU_MEMORY);
 /** Loops of one run: about a second. */
 const LOOPS = 16;
 const OWN = 0x700000000000;
@@ -83,7 +89,7 @@ async function kernelRun(program: string, cpus: number): Promise<number> {
 
 /** A warm machine whose CPUs run the loop. */
 function simulation(cpus: number): () => Promise<number> {
-  const machine = boot({ cpus, memory: cpus * 160 * MIB });
+  const machine = boot({ cpus, memory: cpus * CPU_MEMORY });
   const programs = Array.from({ length: cpus }, (_, cpu): Op[] => {
     const addr = OWN + cpu * OWN_SPACING;
     const ops: Op[] = [
@@ -111,6 +117,14 @@ function zeroing(): () => number {
     for (let page = 0; page < PAGES; page++) fill(page * PAGE, 0, PAGE);
     return ((performance.now() - start) * 1e6) / PAGES;
   };
+}
+
+/** Numbers of CPUs that the bench can run at. Throws a UsageError. */
+export function checkCpuCounts(counts: number[]): number[] {
+  if (counts.length > 0 && counts.every((cpus) => cpus >= 1 && cpus <= MAX_BENCH_CPUS)) return counts;
+  throw new UsageError(
+    `--cpus '${counts.join(',')}' is not possible for a bench: use numbers from 1 to ${String(MAX_BENCH_CPUS)} with commas, for example --cpus 1,2,4.`,
+  );
 }
 
 /** Runs the bench; `onPoint` is told what is being measured. */

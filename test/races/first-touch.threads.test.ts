@@ -7,8 +7,21 @@ import { workload } from '../../src/stress/workloads.ts';
 
 const PAGES = 20_000;
 const MEMORY = 256 * 1024 * 1024;
-/** Runs of each kind; the full count is for a long campaign. */
+/** Runs of each kind. A long campaign asks for more, and then gets every machine and the figures of all runs. */
 const RUNS = Number(process.env.PAGERACE_RUNS ?? 2);
+const LONG = RUNS > 2;
+const CPUS = [2, 4, 8];
+const LOCKS = ['qspinlock', 'ticket', 'test-and-set'];
+
+/** Says what the runs of one kind came to, where there are many. */
+function figure(what: string, results: readonly RaceResult[]): void {
+  const range = (of: (result: RaceResult) => number): string => {
+    const values = results.map(of);
+    return `${String(Math.min(...values))} to ${String(Math.max(...values))}`;
+  };
+  const counts = `faults ${range((r) => r.faults)}, found the entry taken ${range((r) => r.lostRaces)}`;
+  if (LONG) process.stdout.write(`${what}: ${String(results.length)} runs, ${counts}\n`);
+}
 
 afterAll(async () => {
   await closeGangs();
@@ -25,17 +38,21 @@ function firstTouch(cpus: number, lock: string, without: string[], locking = 'sp
 }
 
 describe('with every defence', () => {
-  for (const cpus of [2, 4, 8]) {
-    for (const lock of ['qspinlock', 'ticket', 'test-and-set']) {
+  for (const cpus of CPUS) {
+    for (const lock of LOCKS) {
       it(`holds on ${String(cpus)} CPUs, ${lock}`, { timeout: RUNS * 30_000 }, async () => {
-        for (let run = 0; run < RUNS; run++) {
-          for (const [work, most] of SHAPES) {
-            const { verdict, faults } = await race({ cpus, memory: MEMORY, lock }, workload(work), PAGES);
+        for (const [work, most] of SHAPES) {
+          const results: RaceResult[] = [];
+          for (let run = 0; run < RUNS; run++) {
+            const result = await race({ cpus, memory: MEMORY, lock }, workload(work), PAGES);
+            const { verdict, faults } = result;
             expect(verdict.findings).toEqual([]);
             expect(verdict.kind).toBe('held');
             expect(faults).toBeGreaterThanOrEqual(PAGES);
             expect(faults).toBeLessThanOrEqual(most(cpus));
+            results.push(result);
           }
+          figure(`${String(cpus)} CPUs, ${lock}, ${work}`, results);
         }
       });
     }
@@ -61,23 +78,33 @@ describe('with every defence', () => {
 
 describe('neg: without a defence', () => {
   const TRIES = 10;
-  const broken: [name: string, without: string[], locking: string][] = [
+  const BROKEN: [name: string, without: string[], locking: string][] = [
     ['the recheck', ['pte_recheck'], 'split'],
     ['the page-table lock', ['ptl'], 'split'],
     ['any lock', [], 'none'],
   ];
+  const machines = LONG
+    ? CPUS.flatMap((cpus) => LOCKS.map((lock) => ({ cpus, lock })))
+    : [{ cpus: 2, lock: 'qspinlock' }];
+  const broken = BROKEN.flatMap(([name, without, locking]) =>
+    machines.map(({ cpus, lock }) => ({ name, without, locking, cpus, lock })),
+  );
   it.each(broken)(
-    'neg_without %s: lost stores, leaked folios and a bad RSS are said in 9 runs of 10',
-    { timeout: 180_000 },
-    async (_name, without, locking) => {
+    'neg_without $name, $cpus CPUs, $lock: lost stores, leaked folios and a bad RSS are said in 9 runs of 10',
+    { timeout: LONG ? 900_000 : 180_000 },
+    async ({ name, without, locking, cpus, lock }) => {
+      const results: RaceResult[] = [];
       let shown = 0;
       for (let run = 0; run < TRIES; run++) {
-        const config = { cpus: 2, memory: 4 * MEMORY, without, locking };
-        const { findings } = (await race(config, workload('same-page'), 4 * PAGES)).verdict;
+        const config = { cpus, memory: 4 * MEMORY, without, locking, lock };
+        const result = await race(config, workload('same-page'), 4 * PAGES);
+        const { findings } = result.verdict;
         const text = findings.map((finding) => [finding.message, ...finding.details].join('\n')).join('\n');
         if (text.includes('lost store') && /folios? leaked/.test(text) && text.includes('BUG: Bad rss-counter state'))
           shown += 1;
+        results.push(result);
       }
+      figure(`without ${name}, ${String(cpus)} CPUs, ${lock}: shown in ${String(shown)}`, results);
       expect(shown).toBeGreaterThanOrEqual(9);
     },
   );

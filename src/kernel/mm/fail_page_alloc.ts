@@ -2,7 +2,7 @@
 import type { Cpu } from '../cpu.ts';
 import { FAIL_PAGE_ALLOC, cpu_area, header } from '../layout.ts';
 import { count_vm_event } from '../cpu.ts';
-import { READ_ONCE, atomic_fetch_add, local_read, local_write } from '../memory.ts';
+import { READ_ONCE, atomic_fetch_add, cmpxchg, local_read, local_write } from '../memory.ts';
 import type { Steps } from '../memory.ts';
 
 export const SITE_FOLIO = 0;
@@ -23,6 +23,16 @@ function random31(cpu: Cpu): number {
   return x & 0x7fffffff;
 }
 
+/** Takes one of the failures that are left; a negative number of them has no end. */
+function* take_turn(cpu: Cpu): Steps<boolean> {
+  for (;;) {
+    const left = yield* READ_ONCE(cpu, header.fail_times);
+    if (left < 0) return true;
+    if (left === 0) return false;
+    if ((yield* cmpxchg(cpu, header.fail_times, left, left - 1)) === left) return true;
+  }
+}
+
 /** should_fail: whether this allocation is made to fail. One plain read where injection is off. */
 export function* should_fail(cpu: Cpu, site: number): Steps<boolean> {
   const probability = local_read(cpu, header.fail_probability);
@@ -32,8 +42,7 @@ export function* should_fail(cpu: Cpu, site: number): Steps<boolean> {
     (probability !== 0 && random31(cpu) < probability) ||
     (interval !== 0 && ((yield* atomic_fetch_add(cpu, header.fail_count, 1)) + 1) % interval === 0);
   if (!chosen) return false;
-  const times = yield* READ_ONCE(cpu, header.fail_times);
-  if (times >= 0 && (yield* atomic_fetch_add(cpu, header.fail_times, -1)) <= 0) return false;
+  if (!(yield* take_turn(cpu))) return false;
   count_vm_event(cpu, FAIL_PAGE_ALLOC);
   return true;
 }

@@ -42,6 +42,8 @@ export const X86_PF_INSTR = 0x10;
 /** mm.flags bits. */
 export const MMF_OOM_SKIP = 21;
 export const MMF_UNSTABLE = 22;
+/** Here: the process was killed for want of memory, and its threads end as soon as they are in user mode. */
+export const MMF_OOM_REAP_QUEUED = 25;
 
 export const PAGE_MAPPING_ANON = 1;
 

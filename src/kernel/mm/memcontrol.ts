@@ -4,7 +4,16 @@
 // CPU's stock can't be taken from outside: it is asked, by an interrupt, to give it back.
 import type { Cpu } from '../cpu.ts';
 import { cpu_area_of } from '../cpu.ts';
-import { CACHE_MEM_CGROUP, CPU_ONLINE, PAGE_COUNTER_MAX, cpu_area, header, mem_cgroup, page } from '../layout.ts';
+import {
+  CACHE_MEM_CGROUP,
+  CPU_ONLINE,
+  PAGE_COUNTER_MAX,
+  cpu_area,
+  header,
+  mem_cgroup,
+  mm_struct,
+  page,
+} from '../layout.ts';
 import {
   READ_ONCE,
   WRITE_ONCE,
@@ -23,7 +32,7 @@ import { page_counter_try_charge, page_counter_uncharge } from './page_counter.t
 import { kmem_cache_alloc } from './slab.ts';
 
 const MEMCG_CHARGE_BATCH = 64;
-/** MAX_RECLAIM_RETRIES. Nothing can be reclaimed here, so all a retry can find is what other CPUs gave back. */
+/** MAX_RECLAIM_RETRIES: times that a charge which found room in vain tries again. */
 const MAX_RECLAIM_RETRIES = 16;
 
 /** mem_cgroup_css_alloc: a group below `parent` (0: the root) with a limit in pages; 0 when out of memory. */
@@ -35,6 +44,18 @@ export function* mem_cgroup_create(cpu: Cpu, parent: Word, max: number): Steps<W
   yield* write(cpu, memcg + mem_cgroup.max, max);
   yield* write(cpu, memcg + mem_cgroup.high, PAGE_COUNTER_MAX);
   return memcg;
+}
+
+/** A process moves to a group, as by a write to cgroup.procs: what was charged for it before stays where it is. */
+export function* mem_cgroup_attach(cpu: Cpu, mm: Word, memcg: Word): Steps<void> {
+  yield* write(cpu, mm + mm_struct.memcg, memcg);
+}
+
+/** memcg_memory_event: counts an event in memory.events of a group and of those above it, but for the root. */
+export function* memcg_memory_event(cpu: Cpu, memcg: Word, event: number): Steps<void> {
+  for (let at = memcg; is_charged(cpu, at); at = yield* read(cpu, at + mem_cgroup.parent)) {
+    yield* atomic_add(cpu, at + event, 1);
+  }
 }
 
 /** drain_stock: what the CPU whose area this is holds goes back to its group. By that CPU, or while it is offline. */
@@ -87,7 +108,10 @@ function* refill_stock(cpu: Cpu, memcg: Word, pages: number): Steps<void> {
   if (stock > MEMCG_CHARGE_BATCH) yield* drain_stock(cpu, cpu.area);
 }
 
-/** try_charge_memcg: 0 or -ENOMEM. Charges a batch where there is room, the rest becomes stock. */
+/**
+ * try_charge_memcg: 0 or -ENOMEM. Charges a batch where there is room, the rest becomes stock. At the limit nothing can
+ * be reclaimed here, so all that one more try can find is what the CPUs' stocks gave back.
+ */
 function* try_charge(cpu: Cpu, memcg: Word, pages: number): Steps<number> {
   let drained = false;
   let batch = Math.max(MEMCG_CHARGE_BATCH, pages);
@@ -102,7 +126,7 @@ function* try_charge(cpu: Cpu, memcg: Word, pages: number): Steps<number> {
       batch = pages;
       continue;
     }
-    yield* atomic_add(cpu, over + mem_cgroup.events_max, 1);
+    yield* memcg_memory_event(cpu, over, mem_cgroup.events_max);
     const usage = yield* READ_ONCE(cpu, over + mem_cgroup.usage);
     const margin = (yield* READ_ONCE(cpu, over + mem_cgroup.max)) - usage;
     if (margin >= pages) {
@@ -111,7 +135,7 @@ function* try_charge(cpu: Cpu, memcg: Word, pages: number): Steps<number> {
       yield* drain_all_stock(cpu);
       drained = true;
     } else {
-      yield* atomic_add(cpu, over + mem_cgroup.events_oom, 1);
+      yield* memcg_memory_event(cpu, over, mem_cgroup.events_oom);
       break;
     }
   }

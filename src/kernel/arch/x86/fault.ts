@@ -115,7 +115,7 @@ export function* do_user_addr_fault(cpu: Cpu, mm: Word, error_code: number, addr
   if (address >= TASK_SIZE) return bad_area(cpu);
   if ((flags & FAULT_FLAG_USER) !== 0) {
     const fault = yield* fault_under_vma_lock(cpu, mm, error_code, address, flags);
-    if (fault >= 0) return yield* fault_result(cpu, fault);
+    if (fault >= 0) return yield* fault_result(cpu, mm, fault);
   }
   for (;;) {
     const vma = yield* lock_mm_and_find_vma(cpu, mm, address);
@@ -128,7 +128,7 @@ export function* do_user_addr_fault(cpu: Cpu, mm: Word, error_code: number, addr
     if ((fault & VM_FAULT_COMPLETED) !== 0) return 0;
     if ((fault & VM_FAULT_RETRY) === 0) {
       yield* mmap_read_unlock(cpu, mm);
-      return yield* fault_result(cpu, fault);
+      return yield* fault_result(cpu, mm, fault);
     }
     flags |= FAULT_FLAG_TRIED;
   }
@@ -141,14 +141,14 @@ function bad_area(cpu: Cpu): number {
 }
 
 /** What the program gets for a fault's result. */
-function* fault_result(cpu: Cpu, fault: number): Steps<number> {
+function* fault_result(cpu: Cpu, mm: Word, fault: number): Steps<number> {
   if ((fault & VM_FAULT_ERROR) === 0) {
     cpu.oom_retries = 0;
     return 0;
   }
   if ((fault & VM_FAULT_OOM) !== 0) {
     count_vm_event(cpu, OOM_FAULT);
-    return (yield* pagefault_out_of_memory(cpu)) ? SIGKILL : 0;
+    return (yield* pagefault_out_of_memory(cpu, mm)) ? SIGKILL : 0;
   }
   if ((fault & VM_FAULT_SIGSEGV) !== 0) return bad_area(cpu);
   count_vm_event(cpu, SIGBUS_EVENTS);
