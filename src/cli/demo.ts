@@ -87,7 +87,9 @@ async function tellThreads(): Promise<void> {
     const lost: number[] = [];
     for (let i = 0; i < ROUNDS; i++) {
       const { verdict } = await race({ cpus: CPUS, memory: THREAD_MEMORY, without }, workload('same-page'), PAGES);
-      lost.push(verdict.findings.filter(({ judge }) => judge === 'I2').reduce((sum, { message }) => sum + leading(message), 0));
+      lost.push(
+        verdict.findings.filter(({ judge }) => judge === 'I2').reduce((sum, { message }) => sum + leading(message), 0),
+      );
     }
     rounds.push({ name, lost });
   }
@@ -121,12 +123,14 @@ async function tellRecording(): Promise<void> {
 }
 
 export function demoCommand(): Command {
-  return new Command('demo').description('why the page-table lock exists, and why it is not enough').action(async () => {
-    tellRules();
-    await tellThreads();
-    await tellRecording();
-    say('', `next: pagerace why            what every other lock and recheck is for`);
-    say(`      pagerace explore first-touch --cpus 3 --without ptl`);
-    say(`      pagerace trace          one fault, step by step`);
-  });
+  return new Command('demo')
+    .description('why the page-table lock exists, and why it is not enough')
+    .action(async () => {
+      tellRules();
+      await tellThreads();
+      await tellRecording();
+      say('', `next: pagerace why            what every other lock and recheck is for`);
+      say(`      pagerace explore first-touch --cpus 3 --without ptl`);
+      say(`      pagerace trace          one fault, step by step`);
+    });
 }

@@ -2,9 +2,11 @@
 import { Command } from 'commander';
 import type { Exploration } from '../explore/explore.ts';
 import type { ExploreOptions, Progress, Strategy } from '../explore/options.ts';
+import { exploreInPool } from '../explore/parallel.ts';
 import { targetOf } from '../explore/target-file.ts';
-import { exploreTarget, replayTarget } from '../explore/target.ts';
+import { defaultModel, exploreTarget, replayTarget } from '../explore/target.ts';
 import type { Target } from '../explore/target.ts';
+import { UsageError } from '../machine/usage-error.ts';
 import { contextOf, explorationDocument, renderExploration, replayCommand } from '../report/exploration-text.ts';
 import type { Asked } from '../report/exploration-text.ts';
 import { failureText } from '../report/failure-text.ts';
@@ -18,6 +20,8 @@ import type { TargetFlags } from './target-options.ts';
 
 interface Flags extends TargetFlags {
   readonly strategy?: Strategy;
+  readonly workers?: number;
+  readonly resume?: string;
   readonly seconds?: number;
   readonly executions?: number;
   readonly preemptions?: number;
@@ -84,11 +88,33 @@ function print(flags: Flags, target: Target, asked: Asked, exploration: Explorat
   process.stdout.write(`${renderExecution(flags.format, text, context)}\n`);
 }
 
+/** Here, or on a pool of workers, or on from a file. */
+async function search(target: Target, asked: Asked, flags: Flags): Promise<Exploration> {
+  const { workers, resume } = flags;
+  const options = exploreOptions(flags);
+  if (workers === undefined && resume === undefined) return exploreTarget(target, options);
+  const isKnown = target.kind === 'program' ? !/[./\\]/.test(asked.name) : target.scenario !== undefined;
+  if (!isKnown) {
+    throw new UsageError(
+      `--workers and --resume are for what has a name, not for ${asked.name}: leave them out, or use, for example, first-touch.`,
+    );
+  }
+  const { name, options: machine, size } = asked;
+  const spec = { name, options: machine, ...(size === undefined ? {} : { size }) };
+  return exploreInPool(
+    spec,
+    { ...options, memoryModel: flags.memoryModel ?? defaultModel(target) },
+    { ...(workers === undefined ? {} : { workers }), ...(resume === undefined ? {} : { checkpoint: resume }) },
+  );
+}
+
 export function exploreCommand(): Command {
   const command = new Command('explore')
     .description('try every schedule of a scenario, or of a program in a file')
     .argument('<scenario>', "a scenario's name (see 'pagerace list'), or a file")
     .option('--strategy <name>', 'dpor, exhaustive, bounded, pct or random; default: dpor')
+    .option('--workers <n>', 'threads to share the search among', parseWhole('--workers', '2'))
+    .option('--resume <file>', 'file to keep the search in, and to go on from')
     .option('--seconds <n>', 'seconds to search at most', parseSeconds)
     .option('--executions <n>', 'executions at most', parseWhole('--executions', '10000'))
     .option('--preemptions <n>', 'bounded: preemptions at most', parseWhole('--preemptions', '2'))
@@ -98,9 +124,9 @@ export function exploreCommand(): Command {
     .option('--json', 'one JSON document; replay takes it')
     .addHelpText('after', EXAMPLE)
     .action(async (name: string, flags: Flags) => {
-      const asked: Asked = { name, options: scenarioOptions(flags), steps: flags.steps };
-      const target = await targetOf(name, asked.options);
-      const exploration = exploreTarget(target, exploreOptions(flags));
+      const asked: Asked = { name, options: scenarioOptions(flags), steps: flags.steps, size: flags.size };
+      const target = await targetOf(name, asked.options, flags.size);
+      const exploration = await search(target, asked, flags);
       print(flags, target, asked, exploration);
       process.exitCode = EXIT_CODES[exploration.verdict];
     });

@@ -1,15 +1,26 @@
 // `pagerace list`: what there is to choose from, one line each.
 import { Command } from 'commander';
 import { JUDGES } from '../check/invariants.ts';
+import { EXECUTION_JUDGES } from '../explore/judges.ts';
+import { STRATEGIES } from '../explore/options.ts';
+import type { MemoryModel } from '../explore/program.ts';
+import { PROGRAMS } from '../explore/programs/registry.ts';
+import { SCENARIOS } from '../explore/scenarios.ts';
 import { DEFENCES } from '../kernel/defences.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
 import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
 import { bold, wrapText } from '../report/text.ts';
 import { WORKLOADS } from '../stress/workloads.ts';
 
+const MODELS: readonly { readonly name: MemoryModel; readonly what: string }[] = [
+  { name: 'sc', what: 'a store is seen by everybody at once' },
+  { name: 'tso', what: "x86: stores wait in their CPU's store buffer and leave it in their order" },
+  { name: 'pso', what: 'stores of one word leave the buffer in their order, others in any' },
+];
+
 const NAME_WIDTH = 22;
 
-function section(title: string, entries: readonly { name: string; what: string }[]): string[] {
+function section(title: string, entries: readonly { readonly name: string; readonly what: string }[]): string[] {
   const lines = entries.flatMap((entry) =>
     wrapText(entry.what, `  ${entry.name.padEnd(NAME_WIDTH)}`, ' '.repeat(NAME_WIDTH + 2)),
   );
@@ -18,7 +29,7 @@ function section(title: string, entries: readonly { name: string; what: string }
 
 export function listCommand(): Command {
   return new Command('list')
-    .description('defences, locking designs, lock algorithms, workloads, judges')
+    .description('scenarios, defences, locking designs, strategies, judges and more')
     .option('--json', 'one JSON document')
     .action((flags: { json?: true }) => {
       const catalogue = {
@@ -32,7 +43,15 @@ export function listCommand(): Command {
         locking: LOCKING_DESIGNS,
         locks: LOCK_ALGORITHMS,
         workloads: WORKLOADS.map(({ name, what }) => ({ name, what })),
-        judges: JUDGES,
+        judges: [...JUDGES, ...EXECUTION_JUDGES],
+        scenarios: SCENARIOS.map(({ name, shows, defences }) => ({
+          name,
+          what: shows,
+          defences: Object.keys(defences),
+        })),
+        programs: PROGRAMS.map(({ name, shows }) => ({ name, what: shows })),
+        strategies: STRATEGIES,
+        memoryModels: MODELS,
       };
       if (flags.json === true) {
         process.stdout.write(`${JSON.stringify(catalogue, null, 2)}\n`);
@@ -44,6 +63,10 @@ export function listCommand(): Command {
         ...section('lock algorithms (--lock)', catalogue.locks),
         ...section('workloads', catalogue.workloads),
         ...section('judges', catalogue.judges),
+        ...section('scenarios (explore)', catalogue.scenarios),
+        ...section('programs (explore)', catalogue.programs),
+        ...section('strategies (--strategy)', catalogue.strategies),
+        ...section('memory models (--memory-model)', catalogue.memoryModels),
       ];
       process.stdout.write(`${lines.join('\n').trimEnd()}\n`);
     });

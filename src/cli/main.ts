@@ -11,6 +11,7 @@ import { litmusCommand } from './litmus.ts';
 import { replayCommandLine } from './replay.ts';
 import { runCommand } from './run.ts';
 import { traceCommand } from './trace.ts';
+import { whyCommand } from './why.ts';
 
 const EXIT_USAGE = 2;
 
@@ -26,6 +27,7 @@ function program(): Command {
     traceCommand(),
     exploreCommand(),
     replayCommandLine(),
+    whyCommand(),
     litmusCommand(),
     runCommand(),
     listCommand(),

@@ -1,6 +1,8 @@
 // `pagerace replay`: one schedule once more, exactly, told in any format.
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import type { MemoryModel } from '../explore/program.ts';
+import { replayOnThreads } from '../explore/threads.ts';
 import { targetOf } from '../explore/target-file.ts';
 import { defaultModel, replayTarget } from '../explore/target.ts';
 import { UsageError } from '../machine/usage-error.ts';
@@ -16,6 +18,7 @@ import type { TargetFlags } from './target-options.ts';
 
 interface Flags extends TargetFlags {
   readonly scenario?: string;
+  readonly threads?: true;
 }
 
 /** What is replayed: a token and flags, or what a file says that `explore --json` wrote; flags win. */
@@ -32,10 +35,10 @@ async function replay(given: string, all: Flags): Promise<void> {
       `The token ${token} needs its scenario or file: give --scenario, for example pagerace replay ${token} --scenario first-touch.`,
     );
   }
-  const asked: Asked = { name: flags.scenario, options: scenarioOptions(flags), steps: flags.steps };
-  const target = await targetOf(asked.name, asked.options);
+  const asked: Asked = { name: flags.scenario, options: scenarioOptions(flags), steps: flags.steps, size: flags.size };
+  const target = await targetOf(asked.name, asked.options, flags.size);
   const memoryModel = flags.memoryModel ?? defaultModel(target);
-  const steps = flags.steps === undefined ? {} : { steps: flags.steps };
+  const steps = flags.steps === undefined ? {} : { steps: flags.steps, size: flags.size };
   const watch = target.kind === 'kernel' ? kernelWatches(target.spec) : undefined;
   const replayed = replayTarget(target, token, { memoryModel, ...steps }, watch);
   const again = replayCommand(token, asked, memoryModel);
@@ -46,6 +49,24 @@ async function replay(given: string, all: Flags): Promise<void> {
   const heading = [...explorationHeading(target, asked), '', ...wrapText(verdict, '', '  '), ''];
   process.stdout.write(`${flags.format === 'table' ? `${heading.join('\n')}\n` : ''}${body}\n`);
   process.exitCode = complaint === undefined ? 0 : 1;
+  if (flags.threads === true) await replayThreads(token, asked, memoryModel);
+}
+
+/** The same schedule on real threads, every step gated; says whether the end is the same. */
+async function replayThreads(token: string, { name, options, size }: Asked, memoryModel: MemoryModel): Promise<void> {
+  const spec = { name, options, ...(size === undefined ? {} : { size }) };
+  // What the token was made for has been looked at already.
+  const [schedule = token] = token.split('.');
+  const { steps, same, differs, errors } = await replayOnThreads(spec, schedule, { memoryModel });
+  const word =
+    differs === undefined
+      ? ''
+      : `, word ${String(differs.word)} is ${String(differs.threads)} and not ${String(differs.stepped)}`;
+  const end = same
+    ? 'the same end, word for word'
+    : `another end${word}${errors.length > 0 ? `: ${errors.join('; ')}` : ''}`;
+  process.stderr.write(`on real threads, step by step: ${String(steps)} steps, ${end}\n`);
+  if (!same) process.exitCode = 1;
 }
 
 export function replayCommandLine(): Command {
@@ -53,5 +74,5 @@ export function replayCommandLine(): Command {
     .description('replay one schedule exactly')
     .argument('<token>', 'a schedule token, or a file that explore --json wrote')
     .option('--scenario <name>', 'the scenario or file that the token is of');
-  return withTargetFlags(command).action(replay);
+  return withTargetFlags(command).option('--threads', 'and once more on real threads, every step gated').action(replay);
 }

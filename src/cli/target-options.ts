@@ -16,6 +16,7 @@ export interface TargetFlags {
   readonly memoryModel?: MemoryModel;
   readonly format: Format;
   readonly steps?: number;
+  readonly size?: number;
 }
 
 function parseModel(text: string): MemoryModel {
@@ -30,6 +31,7 @@ export function withTargetFlags(command: Command): Command {
     .option('--without <defences>', 'defences to take away, with commas', parseNames)
     .option('--locking <design>', 'split, mm, cmpxchg or none')
     .option('--lock <algorithm>', 'qspinlock, ticket or test-and-set')
+    .option('--size <n>', 'how large a program of the catalogue is', parseWhole('--size', '3'))
     .option('--steps <n>', 'steps after which an execution is called a livelock', parseWhole('--steps', '20000'))
     .option('--format <format>', 'table, ftrace, json or chrome', parseFormat, 'table');
 }

@@ -39,6 +39,12 @@ const BENIGN: readonly BenignRace[] = [
     isAt: (machine, word) => fieldOfObject(machine, CACHE_MEM_CGROUP, word) === mem_cgroup.watermark,
   },
   {
+    field: 'memcg->failcnt',
+    where: 'page_counter_try_charge, mm/page_counter.c: data_race(c->failcnt++)',
+    why: 'a statistic, marked as racy in Linux, too',
+    isAt: (machine, word) => fieldOfObject(machine, CACHE_MEM_CGROUP, word) === mem_cgroup.failcnt,
+  },
+  {
     field: 'zone->nr_free_pages',
     where: 'zone_watermark_ok, mm/page_alloc.c',
     why: 'an estimate: CPUs keep back what they have not told the zone yet',

@@ -11,8 +11,10 @@ import { UsageError, nearest } from '../machine/usage-error.ts';
 import type { KernelSpec } from './kernel-setup.ts';
 import { checkProgram } from './options.ts';
 import type { Program } from './program.ts';
+import { PROGRAMS } from './programs/registry.ts';
 import { SCENARIOS } from './scenarios.ts';
 import type { ScenarioOptions } from './scenarios.ts';
+import { programOf } from './subject-spec.ts';
 import { targetNamed } from './target.ts';
 import type { Target } from './target.ts';
 
@@ -27,8 +29,13 @@ function isFile(name: string): boolean {
 }
 
 /** A scenario by its name, or what a file holds. Throws a UsageError. */
-export async function targetOf(name: string, options: ScenarioOptions = {}): Promise<Target> {
-  if (!isFile(name)) return named(name, options);
+export async function targetOf(name: string, options: ScenarioOptions = {}, size?: number): Promise<Target> {
+  if (!isFile(name)) return named(name, options, size);
+  if (size !== undefined) {
+    throw new UsageError(
+      `${name} is a file, and --size is for programs of the catalogue: leave it out, for example pagerace explore ${name}.`,
+    );
+  }
   const path = resolve(name);
   if (!existsSync(path)) {
     throw new UsageError(`There is no file ${name}: give a file, or a scenario, for example first-touch.`);
@@ -37,11 +44,27 @@ export async function targetOf(name: string, options: ScenarioOptions = {}): Pro
   return targetFrom(value, name, options);
 }
 
-function named(name: string, options: ScenarioOptions): Target {
-  const names = SCENARIOS.map((scenario) => scenario.name);
-  if (names.includes(name)) return targetNamed(name, options);
+function named(name: string, options: ScenarioOptions, size: number | undefined): Target {
+  if (PROGRAMS.some((program) => program.name === name)) {
+    refuseOptions(name, options);
+    return { kind: 'program', name, program: programOf(size === undefined ? { name } : { name, size }) };
+  }
+  const names = [...SCENARIOS, ...PROGRAMS].map((known) => known.name);
+  if (!names.includes(name)) {
+    throw new UsageError(
+      `Scenario '${name}' is not known: see 'pagerace list'; did you mean '${nearest(name, names)}'? A file is given with its path, for example ./my-race.mjs.`,
+    );
+  }
+  if (size === undefined) return targetNamed(name, options);
+  throw new UsageError(`Scenario ${name} has no size: leave --size out, and use --cpus, for example --cpus 2.`);
+}
+
+/** Options that are for the kernel mean nothing to a program over words. */
+function refuseOptions(name: string, options: ScenarioOptions): void {
+  const [given] = Object.keys(options);
+  if (given === undefined) return;
   throw new UsageError(
-    `Scenario '${name}' is not known: see 'pagerace list'; did you mean '${nearest(name, names)}'? A file is given with its path, for example ./my-race.mjs.`,
+    `${name} is a program over words, and --${given} is for the kernel: leave it out, for example pagerace explore ${name}.`,
   );
 }
 
@@ -80,12 +103,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 export function targetFrom(value: unknown, name: string, options: ScenarioOptions = {}): Target {
   const called = basename(name, extname(name));
   if (isObject(value) && 'threads' in value) {
-    const given = Object.entries(options).find(([, option]) => option !== undefined && String(option) !== '');
-    if (given !== undefined) {
-      throw new UsageError(
-        `${name} is a program over words, and --${given[0]} is for the kernel: leave it out, for example pagerace explore ${name}.`,
-      );
-    }
+    refuseOptions(name, options);
     const program = value as unknown as Program;
     checkProgram(program);
     return { kind: 'program', name: called, program };

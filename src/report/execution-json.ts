@@ -14,6 +14,8 @@ export interface ExecutionContext {
   readonly without?: readonly string[];
   readonly locking?: string;
   readonly lock?: string;
+  readonly steps?: number;
+  readonly size?: number;
   /** What was found, one sentence. */
   readonly message?: string;
   /** The command that replays it. */

@@ -19,6 +19,8 @@ export interface Asked {
   readonly options: ScenarioOptions;
   /** The bound at which an execution is a livelock, where one was given. */
   readonly steps?: number | undefined;
+  /** The size of a program of the catalogue, where one was given. */
+  readonly size?: number | undefined;
 }
 
 /** The command that replays a schedule of what was explored. */
@@ -26,14 +28,17 @@ export function replayCommand(token: string, asked: Asked, memoryModel: MemoryMo
   const scenario = SCENARIOS.find(({ name }) => name === asked.name);
   const model = memoryModel === (scenario?.memoryModel ?? 'sc') ? {} : { memoryModel };
   const steps = asked.steps === undefined ? '' : ` --steps ${String(asked.steps)}`;
+  const size = asked.size === undefined ? '' : ` --size ${String(asked.size)}`;
   const options = optionText({ ...asked.options, ...model });
-  return `pagerace replay ${token} --scenario ${asked.name} ${options}`.trimEnd() + steps;
+  return `pagerace replay ${token} --scenario ${asked.name} ${options}`.trimEnd() + size + steps;
 }
 
 /** What JSON documents say of how an execution came about. */
 export function contextOf(asked: Asked, memoryModel: MemoryModel, message?: string): ExecutionContext {
   const { name, options } = asked;
-  return { scenario: name, memoryModel, ...options, ...(message === undefined ? {} : { message }) };
+  const { steps, size } = asked;
+  const given = { ...(steps === undefined ? {} : { steps }), ...(size === undefined ? {} : { size }) };
+  return { scenario: name, memoryModel, ...options, ...given, ...(message === undefined ? {} : { message }) };
 }
 
 /** The heading: what is explored, and what it shows. */
@@ -91,7 +96,6 @@ export function renderExploration(
 /** The exploration as plain data. */
 export function explorationDocument(asked: Asked, exploration: Exploration, replay: string | undefined): object {
   const { failure, ...rest } = exploration;
-  const { name, options } = asked;
   const smallest =
     failure === undefined
       ? null
@@ -103,6 +107,6 @@ export function explorationDocument(asked: Asked, exploration: Exploration, repl
           message: failure.message,
           replay,
         };
-  const context = contextOf({ name, options }, exploration.memoryModel);
+  const context = contextOf(asked, exploration.memoryModel);
   return { format: 'pagerace-exploration', version: 1, context, ...rest, failure: smallest };
 }

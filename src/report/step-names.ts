@@ -206,6 +206,9 @@ function nameKernelStep(step: RecordedStep, names: Names, pointer: string): stri
   const { kind, where } = step;
   if (kind === 'user-write') return step.stored ? `${pointer} = ${after(step)}` : `${pointer} = ..., buffered`;
   if (kind === 'user-read') return `${pointer} -> ${before(step)}`;
+  if (kind === 'drain') {
+    return step.width > MAX_VALUE_WORDS ? 'zeroes reach memory' : `${wordName(names, step.word)} reaches memory`;
+  }
   const inFault = where.includes('do_anonymous_page');
   if (where.includes('pte_offset_map_lock') && kind === 'lock') return 'LOCK: ptl';
   if (where.includes('pte_unmap_unlock') && kind === 'unlock') return 'UNLOCK: ptl';
