@@ -1,39 +1,75 @@
-// `pagerace bench`: simulated faults a second beside the running kernel's.
-import { Command } from 'commander';
+// `pagerace bench`: simulated faults a second beside the running kernel's, and the explorer beside published figures.
+import { Command, Option } from 'commander';
 import { grouped, table } from '../report/text.ts';
-import { checkCpuCounts, bench, median, medianRatio } from '../stress/bench.ts';
+import { bench, checkCpuCounts, median, medianRatio } from '../stress/bench.ts';
+import type { BenchResult } from '../stress/bench.ts';
+import { exploreBench } from '../stress/explore-bench.ts';
+import type { ExploreBench } from '../stress/explore-bench.ts';
 import { parseNames, parseWhole } from './options.ts';
+
+function faultLines(result: BenchResult): string[] {
+  const rows = result.points.map(({ cpus, simulated, kernel }) => [
+    String(cpus),
+    grouped(median(simulated)),
+    kernel.length === 0 ? '-' : grouped(median(kernel)),
+    kernel.length === 0 ? '-' : medianRatio(simulated, kernel).toFixed(2),
+  ]);
+  const lines = [
+    'faults a second, medians of 5 runs in turns (page_fault1: 128 MiB per CPU)',
+    ...table([['CPUs', 'simulated', 'this kernel', 'ratio'], ...rows]),
+    `zeroing a page alone: ${median(result.zeroing).toFixed(0)} ns`,
+  ];
+  if (result.compiler === undefined) lines.push('no C compiler here, so the running kernel was not measured');
+  return lines;
+}
+
+function exploreLines({ programs, kernel, randomSteps }: ExploreBench): string[] {
+  const rows = programs.map(({ name, size, executions, perSecond, published }) => [
+    `${name}(${String(size)})`,
+    grouped(executions),
+    grouped(published.optimal),
+    published.loom ?? '-',
+    published.relacy ?? '-',
+    grouped(Math.round(perSecond)),
+  ]);
+  return [
+    'executions that a search takes, published figures beside ours, and executions a second',
+    ...table([['program', 'ours', 'optimal', 'loom', 'relacy', 'a second'], ...rows]),
+    ...kernel.map(
+      ({ cpus, executions, seconds }) =>
+        `first-touch on ${String(cpus)} CPUs: decided in ${grouped(executions)} executions, ${seconds.toFixed(2)} s`,
+    ),
+    `random schedules of first-touch: ${grouped(Math.round(median(randomSteps)))} steps a second`,
+  ];
+}
+
+const PARTS = ['faults', 'explore'] as const;
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description("page_fault1's loop: simulated faults a second beside the running kernel's")
+    .description("page_fault1's loop beside the running kernel's, and the explorer beside published figures")
     .option(
       '--cpus <list>',
       'numbers of CPUs, with commas',
       (text) => checkCpuCounts(parseNames(text).map(parseWhole('--cpus', '1,2,4'))),
       [1, 2, 4],
     )
+    .addOption(new Option('--only <part>', 'one part').choices(PARTS))
     .option('--json', 'one JSON document')
-    .action(async (flags: { cpus: number[]; json?: true }) => {
-      const result = await bench(flags.cpus, (text) => {
+    .action(async (flags: { cpus: number[]; only?: (typeof PARTS)[number]; json?: true }) => {
+      const progress = (text: string): void => {
         process.stderr.write(`${text}\n`);
-      });
+      };
+      const faults = flags.only === 'explore' ? undefined : await bench(flags.cpus, progress);
+      const explored = flags.only === 'faults' ? undefined : exploreBench(progress);
       if (flags.json === true) {
-        process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+        process.stdout.write(`${JSON.stringify({ ...faults, explore: explored }, null, 2)}\n`);
         return;
       }
-      const rows = result.points.map(({ cpus, simulated, kernel }) => [
-        String(cpus),
-        grouped(median(simulated)),
-        kernel.length === 0 ? '-' : grouped(median(kernel)),
-        kernel.length === 0 ? '-' : medianRatio(simulated, kernel).toFixed(2),
-      ]);
-      const lines = [
-        'faults a second, medians of 5 runs in turns (page_fault1: 128 MiB per CPU)',
-        ...table([['CPUs', 'simulated', 'this kernel', 'ratio'], ...rows]),
-        `zeroing a page alone: ${median(result.zeroing).toFixed(0)} ns`,
+      const parts = [
+        ...(faults === undefined ? [] : [faultLines(faults)]),
+        ...(explored === undefined ? [] : [exploreLines(explored)]),
       ];
-      if (result.compiler === undefined) lines.push('no C compiler here, so the running kernel was not measured');
-      process.stdout.write(`${lines.join('\n')}\n`);
+      process.stdout.write(`${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`);
     });
 }

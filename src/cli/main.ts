@@ -7,6 +7,7 @@ import { benchCommand } from './bench.ts';
 import { demoCommand } from './demo.ts';
 import { exploreCommand } from './explore.ts';
 import { listCommand } from './list.ts';
+import { litmusCommand } from './litmus.ts';
 import { replayCommandLine } from './replay.ts';
 import { runCommand } from './run.ts';
 import { traceCommand } from './trace.ts';
@@ -25,6 +26,7 @@ function program(): Command {
     traceCommand(),
     exploreCommand(),
     replayCommandLine(),
+    litmusCommand(),
     runCommand(),
     listCommand(),
     benchCommand(),

@@ -5,7 +5,6 @@
 // that waits is disabled; the step that ends a wait can be reversed only with what the wait is for, which may lie
 // further back than the step that ended it (trace.ts).
 import type { Execution } from './execution.ts';
-import { footprintsConflict } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
 import { Trace } from './trace.ts';
 import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
@@ -135,13 +134,17 @@ export class Dpor {
   private enterRoot(): void {
     const { trace, root } = this;
     while (trace.length < root.prefix.length) this.step(root.prefix[trace.length]!);
-    this.sleep[trace.length] = this.awake(root.sleep, trace.length - 1);
+    this.fallAsleep(trace.length, root.sleep);
   }
 
-  /** What of sleeping steps still sleeps after an event. */
-  private awake(sleep: readonly Footprint[], at: number): Footprint[] {
-    const event = this.trace.footprint(at);
-    return sleep.filter((step) => step.proc !== event.proc && !footprintsConflict(step, event));
+  /** What of steps that slept before the last event still sleeps at `depth`, after it. */
+  private fallAsleep(depth: number, before: readonly Footprint[]): void {
+    const asleep = (this.sleep[depth] ??= []);
+    asleep.length = 0;
+    const { trace } = this;
+    for (const step of before) {
+      if (step.proc !== trace.proc[depth - 1] && !trace.conflicts(depth - 1, step)) asleep.push(step);
+    }
   }
 
   private step(proc: number): void {
@@ -152,8 +155,8 @@ export class Dpor {
 
   /** Sets up the next depth: what still sleeps there, and the rest of the branch. */
   private descend(depth: number, taken: WakeNode): void {
-    this.sleep[depth + 1] = this.awake(this.sleep[depth]!, depth);
-    this.tree[depth + 1] = taken.children.slice();
+    this.fallAsleep(depth + 1, this.sleep[depth]!);
+    this.tree[depth + 1] = taken.children;
     this.begun[depth + 1] = 0;
   }
 
@@ -224,7 +227,7 @@ export class Dpor {
       const under = depth < trace.length;
       points.push({
         prefix: procs.slice(0, depth),
-        sleep: this.sleep[depth]!,
+        sleep: [...this.sleep[depth]!],
         current: under ? trace.footprint(depth) : undefined,
         tree: (under ? this.tree[depth]!.slice(1) : this.tree[depth]!).map(copyNode),
       });

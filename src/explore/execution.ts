@@ -7,6 +7,7 @@ import type { Step, StepKind, Steps } from '../kernel/memory.ts';
 import type { AccessLog } from './access-log.ts';
 import { READ, WRITE, classOf, classesConflict, widestClass } from './footprint.ts';
 import type { MemoryModel } from './program.ts';
+import type { PendingStep } from './race.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
 import type { BufferedStore } from './store-buffers.ts';
 import type { ExecutionEnd, Subject } from './subject.ts';
@@ -17,23 +18,10 @@ export const MAX_STEPS = 20_000;
 /** In the table of who touches a word: more than one CPU. */
 const MANY = 255;
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** What was done by the step taken last. One object, overwritten by the next. */
-export interface TakenStep {
-  proc: number;
-  kind: StepKind;
-  /** READ, ADD or WRITE. */
-  cls: number;
-  word: number;
-  width: number;
-  /** What the word held before. */
-  old: number;
-  oldHi: number;
-  operand: number;
-  operandHi: number;
-  ready: ((value: number) => boolean) | undefined;
-  /** A second word that this step may have been waiting for, and what it held; 0: none. */
-  also: number;
-  alsoValue: number;
+export interface TakenStep extends Writable<PendingStep> {
   /** For a store that goes out: the stores that had to go before it. */
   store: BufferedStore | undefined;
 }
@@ -110,8 +98,8 @@ export class Execution {
       cls: 0,
       word: 0,
       width: 0,
-      old: 0,
-      oldHi: 0,
+      value: 0,
+      valueHi: 0,
       operand: 0,
       operandHi: 0,
       ready: undefined,
@@ -255,11 +243,11 @@ export class Execution {
     taken.kind = step.kind;
     taken.word = step.word;
     taken.width = step.width;
-    taken.old = this.words[step.word]!;
-    taken.oldHi = step.width === 2 ? this.words[step.word + 1]! : 0;
+    taken.value = this.words[step.word]!;
+    taken.valueHi = step.width === 2 ? this.words[step.word + 1]! : 0;
     // Whom an interrupt wakes where a lock is still held has only looked at the lock.
-    const woken = step.ready !== undefined && !step.ready(taken.old);
-    taken.cls = woken ? READ : classOf(step, taken.old, taken.oldHi, taken.old === step.operand);
+    const woken = step.ready !== undefined && !step.ready(taken.value);
+    taken.cls = woken ? READ : classOf(step, taken.value, taken.valueHi, taken.value === step.operand);
     taken.operand = step.operand;
     taken.operandHi = step.operand_hi;
     taken.ready = step.ready;
@@ -292,8 +280,8 @@ export class Execution {
     taken.cls = WRITE;
     taken.word = store.word;
     taken.width = store.data.length;
-    taken.old = this.words[store.word]!;
-    taken.oldHi = store.data.length === 2 ? this.words[store.word + 1]! : 0;
+    taken.value = this.words[store.word]!;
+    taken.valueHi = store.data.length === 2 ? this.words[store.word + 1]! : 0;
     taken.operand = 0;
     taken.operandHi = 0;
     taken.ready = undefined;

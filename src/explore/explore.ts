@@ -144,7 +144,8 @@ export class Search {
   took(share: number | undefined): boolean {
     this.executions += 1;
     this.steps += this.execution.steps;
-    this.failure ??= failureOf(this.execution, this.complain(this.executions));
+    const failure = failureOf(this.execution, this.complain(this.executions));
+    this.failure ??= failure;
     if (this.failure !== undefined && this.settings.stopAtFailure) return true;
     return this.isCut(this.executions, share);
   }

@@ -12,12 +12,6 @@ import type { PendingStep, Race } from './race.ts';
 import { EventColumns } from './event-columns.ts';
 import { waitsFor } from './store-buffers.ts';
 
-/** What is kept of an event besides numbers. */
-interface EventExtra {
-  kind: StepKind;
-  ready: ((value: number) => boolean) | undefined;
-}
-
 /** Words wider than this (a page, not an entry) are kept in a list of their own. */
 const CHAINED_WIDTH = 2;
 
@@ -26,7 +20,7 @@ export class Trace extends EventColumns {
   length = 0;
   /** Races that end in events since the last `takeRaces`. */
   private races: Race[] = [];
-  private readonly extra: EventExtra[] = [];
+  private readonly kinds: StepKind[] = [];
   /** Last event on a word; -1 none. */
   private readonly head: Int32Array<ArrayBuffer>;
   private readonly wide: number[] = [];
@@ -67,7 +61,7 @@ export class Trace extends EventColumns {
   }
 
   kindOf(event: number): StepKind {
-    return this.extra[event]!.kind;
+    return this.kinds[event]!;
   }
 
   /** Whether event `a` happened before event `b` (or is it). */
@@ -81,8 +75,8 @@ export class Trace extends EventColumns {
       this.proc[at] === taken.proc &&
       this.word[at] === taken.word &&
       this.size[at] === taken.width &&
-      this.extra[at]!.kind === taken.kind &&
-      this.old[at] === taken.old
+      this.kinds[at] === taken.kind &&
+      this.old[at] === taken.value
     );
   }
 
@@ -95,20 +89,19 @@ export class Trace extends EventColumns {
     this.cls[event] = taken.cls;
     this.word[event] = taken.word;
     this.size[event] = taken.width;
-    this.old[event] = taken.old;
-    this.oldHi[event] = taken.oldHi;
+    this.old[event] = taken.value;
+    this.oldHi[event] = taken.valueHi;
     this.operand[event] = taken.operand;
     this.operandHi[event] = taken.operandHi;
     this.also[event] = taken.also;
     this.alsoValue[event] = taken.alsoValue;
     this.storeSeq[event] = taken.store === undefined ? -1 : taken.store.seq;
-    this.extra[event] = { kind: taken.kind, ready: taken.ready };
+    this.kinds[event] = taken.kind;
     this.setBase(taken);
     this.basis.set(this.base, event * this.width);
     const own = this.ofProc[proc]!;
     this.index[event] = own.length + 1;
-    const step = this.stepOf(event);
-    this.findRaces(event, proc, step);
+    this.findRaces(event, proc, taken);
     own.push(event);
     this.length = event + 1;
     this.link(event);
@@ -132,24 +125,6 @@ export class Trace extends EventColumns {
     const found = this.races;
     this.races = [];
     return found;
-  }
-
-  private stepOf(event: number): PendingStep {
-    const { kind, ready } = this.extra[event]!;
-    return {
-      kind,
-      ready,
-      proc: this.proc[event]!,
-      cls: this.cls[event]!,
-      word: this.word[event]!,
-      width: this.size[event]!,
-      operand: this.operand[event]!,
-      operandHi: this.operandHi[event]!,
-      also: this.also[event]!,
-      alsoValue: this.alsoValue[event]!,
-      value: this.old[event]!,
-      valueHi: this.oldHi[event]!,
-    };
   }
 
   private join(event: number): void {
