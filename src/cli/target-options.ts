@@ -20,7 +20,7 @@ export interface TargetFlags {
 }
 
 function parseModel(text: string): MemoryModel {
-  return MEMORY_MODELS[indexOfName('Memory model', text, MEMORY_MODELS)]!;
+  return MEMORY_MODELS[indexOfName('Memory model', text, MEMORY_MODELS)] ?? 'sc';
 }
 
 /** Adds the flags. */

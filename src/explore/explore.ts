@@ -216,12 +216,8 @@ function jobOptions(search: Search, before: number, width: number, seen: Set<str
 function searchInOrder(search: Search, begin: () => Exhaustive | Bounded): boolean {
   for (;;) {
     const strategy = begin();
-    let again = false;
-    strategy.run(() => {
-      again = search.execution.discovered;
-      return again || search.took(undefined) ? 'stop' : 'go on';
-    });
-    if (!again) return strategy.finished;
+    strategy.run(() => (search.execution.discovered || search.took(undefined) ? 'stop' : 'go on'));
+    if (!search.execution.discovered) return strategy.finished;
     search.restart();
   }
 }

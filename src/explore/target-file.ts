@@ -134,9 +134,8 @@ function specFrom(
     );
   }
   if (!isObject(config)) throw new UsageError(`config of ${name} is no object: give, for example, { locking: 'mm' }.`);
-  const { cpus: _, ...given } = options;
-  const merged: Partial<MachineConfig> = { ...config, ...given };
-  checkConfig({ ...merged, cpus: programs.length });
+  const merged: Partial<MachineConfig> = { ...config, ...options, cpus: programs.length };
+  checkConfig(merged);
   return {
     name: called,
     config: merged,
@@ -181,7 +180,7 @@ function opsFrom(value: unknown, where: string): Op[] {
 
 function opFrom(value: unknown, where: string): Op {
   const names = Object.keys(FIELDS);
-  const op = isObject(value) ? value['op'] : undefined;
+  const op = isObject(value) ? value.op : undefined;
   if (!isObject(value) || typeof op !== 'string' || !names.includes(op)) {
     const said = typeof op === 'string' ? `'${op}' is not one` : 'there is none';
     throw new UsageError(
@@ -199,6 +198,6 @@ function opFrom(value: unknown, where: string): Op {
       `${where}: ${String(addr)} is not the address of a word: use a multiple of 4, for example 4096.`,
     );
   }
-  if (op === 'repeat') return { ...value, ops: opsFrom(value['ops'], `ops of ${where}`) } as Op;
+  if (op === 'repeat') return { ...value, ops: opsFrom(value.ops, `ops of ${where}`) } as Op;
   return value as unknown as Op;
 }

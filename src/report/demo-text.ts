@@ -50,7 +50,7 @@ export function ruleTable(sets: readonly RuleSet[]): string[] {
     name,
     grouped(exploration.executions),
     grouped(brokenOf(exploration)),
-    grouped(exploration.failures['I13'] ?? 0),
+    grouped(exploration.failures.I13 ?? 0),
     exploration.verdict,
   ]);
   return table([['rule set', 'behaviours', 'broken', 'lost stores', 'verdict'], ...rows], ' ');

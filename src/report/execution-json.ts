@@ -60,10 +60,14 @@ export function parseExecution(text: string): ExecutionDocument {
 
 /** The schedule in a document that `explore --json` or `replay --format json` wrote, and how it came about. */
 export function readToken(text: string, file: string): { token: string; context: ExecutionContext } {
-  const document = parsed(text) as { format?: unknown; context?: ExecutionContext; token?: unknown; failure?: unknown };
-  const failure = document?.failure as { token?: unknown } | null | undefined;
-  const token = document?.token ?? failure?.token;
-  const isOurs = typeof document?.format === 'string' && document.format.startsWith('pagerace-');
+  const document = (parsed(text) ?? {}) as {
+    format?: unknown;
+    context?: ExecutionContext;
+    token?: unknown;
+    failure?: { token?: unknown } | null;
+  };
+  const token = document.token ?? document.failure?.token;
+  const isOurs = typeof document.format === 'string' && document.format.startsWith('pagerace-');
   if (isOurs && typeof token === 'string') return { token, context: document.context ?? {} };
   throw new UsageError(
     isOurs

@@ -56,14 +56,14 @@ export function kernelWatches(spec: KernelSpec): (machine: Machine) => Watch[] {
       ...entries,
       { name: 'rss', read: () => String(rssOf(machine)) },
       ...lock,
-      { name: 'usage', read: () => String(machine.words[machine.memcg + mem_cgroup.usage]!) },
+      { name: 'usage', read: () => String(machine.words[machine.memcg + mem_cgroup.usage] ?? 0) },
     ];
   };
 }
 
 function entryText(machine: Machine, pte: bigint): string {
   if (pte === 0n) return 'none';
-  const zero = (machine.words[header.zero_page]! - machine.layout.mem_map) >> PAGE_STRUCT_SHIFT;
+  const zero = ((machine.words[header.zero_page] ?? 0) - machine.layout.mem_map) >> PAGE_STRUCT_SHIFT;
   const pfn = entryPfn(pte);
   return pfn === machine.config.basePfn + zero ? 'zero' : `0x${pfn.toString(16)}`;
 }
@@ -75,15 +75,16 @@ function tableText(machine: Machine, address: number): string {
 
 function rssOf(machine: Machine): number {
   const counter = machine.mm + mm_struct.rss_stat + MM_ANONPAGES * machine.layout.percpu_counter_words;
-  let sum = machine.words[counter + percpu_counter.count]!;
-  for (let cpu = 0; cpu < machine.config.cpus; cpu++) sum += machine.words[counter + percpu_counter.counters + cpu]!;
+  let sum = machine.words[counter + percpu_counter.count] ?? 0;
+  for (let cpu = 0; cpu < machine.config.cpus; cpu++)
+    sum += machine.words[counter + percpu_counter.counters + cpu] ?? 0;
   return sum;
 }
 
 /** Who holds the lock of an address's PTE table, under the design that the machine has. */
 function holderText(machine: Machine, address: number): string {
   const { words, layout } = machine;
-  const locking = words[header.locking]!;
+  const locking = words[header.locking];
   if (locking !== LOCKING_SPLIT && locking !== LOCKING_MM) return '-';
   let lock = machine.mm + mm_struct.page_table_lock;
   if (locking !== LOCKING_MM) {
@@ -91,7 +92,7 @@ function holderText(machine: Machine, address: number): string {
     if (frame < 0 || frame >= layout.frames) return '-';
     lock = layout.mem_map + (frame << PAGE_STRUCT_SHIFT) + page.ptl;
   }
-  const holder = words[lock + spinlock.holder]!;
+  const holder = words[lock + spinlock.holder] ?? 0;
   return holder === 0 ? 'free' : `CPU${String(holder - 1)}`;
 }
 

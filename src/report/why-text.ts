@@ -6,19 +6,19 @@ import { bold, dim, grouped, table, wrapText } from './text.ts';
 
 /** What each judge's finding means, in a few words. */
 const BREAKS: Readonly<Record<string, string>> = {
-  I1: 'pages miscount their PTEs',
-  I2: 'a folio is lost',
-  I3: 'RSS is miscounted',
-  I4: 'page tables are miscounted',
-  I5: 'a page table is lost',
-  I6: 'a memory group is miscounted',
-  I7: 'free pages are lost or doubled',
-  I8: 'the reverse map misses pages',
-  I12: 'a PTE outside every VMA',
-  I13: 'user memory is wrong',
-  dmesg: 'the kernel logs a BUG',
-  deadlock: 'nobody can go on',
-  leak: 'memory is leaked',
+  I1: 'page map miscounts',
+  I2: 'folio lost',
+  I3: 'RSS miscounted',
+  I4: 'tables miscounted',
+  I5: 'page table lost',
+  I6: 'memcg miscounted',
+  I7: 'free pages lost',
+  I8: 'rmap misses pages',
+  I12: 'PTE outside VMAs',
+  I13: 'user memory wrong',
+  dmesg: 'kernel logs a BUG',
+  deadlock: 'deadlock',
+  leak: 'memory leaked',
 };
 
 /** What threads did: in how many of so many rounds it showed; undefined: no workload is made for it. */

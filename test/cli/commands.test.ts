@@ -16,6 +16,9 @@ const commands: [name: string, args: string[]][] = [
   ['trace-unstable', ['trace', '--unstable']],
   ['trace-second-cpu', ['trace', '--second-cpu']],
   ['help', ['--help']],
+  ['help-explore', ['explore', '--help']],
+  ['help-replay', ['replay', '--help']],
+  ['help-why', ['why', '--help']],
   ['help-run', ['run', '--help']],
   ['help-trace', ['trace', '--help']],
 ];

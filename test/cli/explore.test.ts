@@ -1,0 +1,216 @@
+// explore, replay, why and demo as a user meets them: golden files, exit codes, formats that other tools read, and
+// tokens that lead back to where they came from.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { targetFrom } from '../../src/explore/target-file.ts';
+import { expectGolden, golden } from '../support/golden.ts';
+import { runCli } from '../support/run-cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'pagerace-explore-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Writes a file for a command to read. */
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const explorePath = new URL('../../dist/src/explore/index.js', import.meta.url).href;
+const PLAIN_RACE = `import { readPlain, writePlain } from '${explorePath}';
+export default { words: 1, threads: [0, 1].map(() => function* increment(cpu) {
+  yield* writePlain(cpu, 0, (yield* readPlain(cpu, 0)) + 1);
+}) };`;
+const ABBA_UNDER_A_GATE = `import { spinLock, spinUnlock } from '${explorePath}';
+const take = (first, second) => function* (cpu) {
+  yield* spinLock(cpu, 2);
+  yield* spinLock(cpu, first); yield* spinLock(cpu, second);
+  yield* spinUnlock(cpu, second); yield* spinUnlock(cpu, first);
+  yield* spinUnlock(cpu, 2);
+};
+export default { words: 3, names: { words: ['A', 'B', 'gate'] }, threads: [take(0, 1), take(1, 0)] };`;
+
+/** What depends on where a file lies. */
+const masked = (text: string): string => text.replaceAll(folder, '.');
+
+describe('explore', () => {
+  it('tells the smallest failure of the fault path without its lock', async () => {
+    const { status, stdout } = runCli(['explore', 'first-touch', '--without', 'ptl']);
+    expect(status).toBe(1);
+    await expectGolden(stdout.trimEnd(), 'explore-first-touch');
+    const [, token = ''] = /replay\s+pagerace replay (\S+)/.exec(stdout) ?? [];
+    const replayed = runCli(['replay', token, '--scenario', 'first-touch', '--without', 'ptl']);
+    expect(replayed.status).toBe(1);
+    // The same table, and the same consequences, from the token alone.
+    const table = stdout.slice(stdout.indexOf('\n step'));
+    expect(replayed.stdout.slice(replayed.stdout.indexOf('\n step'))).toBe(table);
+  });
+
+  it('holds with every defence on', () => {
+    const { status, stdout } = runCli(['explore', 'first-touch', '--cpus', '2']);
+    expect(status).toBe(0);
+    expect(stdout).toContain('held\n2 CPUs, sc, every schedule');
+  });
+
+  it('is not decided where the budget ends it', () => {
+    const { status, stdout } = runCli(['explore', 'first-touch', '--executions', '3']);
+    expect(status).toBe(3);
+    expect(stdout).toContain('not decided\n2 CPUs, sc, 3 executions of those that differ, then the budget was used up');
+  });
+
+  it('tells a data race of a program in the shape of a KCSAN report', async () => {
+    const { status, stdout } = runCli(['explore', file('plain.mjs', PLAIN_RACE)]);
+    expect(status).toBe(1);
+    const report = stdout.slice(stdout.indexOf('====='));
+    await expectGolden(report.trimEnd(), 'explore-kcsan');
+  });
+
+  it('tells a circle of locks in which nothing deadlocked in the shape of a lockdep splat', async () => {
+    const { status, stdout } = runCli(['explore', file('gate.mjs', ABBA_UNDER_A_GATE)]);
+    expect(status).toBe(1);
+    expect(stdout).toContain('violated: locks are taken in a circle');
+    const splat = stdout.slice(stdout.indexOf('====='));
+    await expectGolden(masked(splat).trimEnd(), 'explore-lockdep');
+  });
+
+  it('writes JSON that replay takes, as ftrace text and as a Chrome trace', async () => {
+    const args = ['explore', 'anon-vma', '--without', 'anon_vma_recheck'];
+    const { status, stdout } = runCli([...args, '--json']);
+    expect(status).toBe(1);
+    const exploration = JSON.parse(stdout) as { verdict: string; failure: { token: string; replay: string } };
+    expect(exploration).toMatchObject({ verdict: 'violated', failure: { judge: 'I8', preemptions: 1 } });
+    expect(exploration.failure.replay).toContain('--scenario anon-vma --without anon_vma_recheck');
+    const path = file('exploration.json', stdout);
+    const ftrace = runCli(['replay', path, '--format', 'ftrace']);
+    expect(ftrace.status).toBe(1);
+    await expect(ftrace.stdout).toMatchFileSnapshot(golden('explore-ftrace'));
+    const chrome = JSON.parse(runCli(['replay', path, '--format', 'chrome']).stdout) as {
+      traceEvents: { ph: string; tid: number; ts: number; dur: number }[];
+    };
+    for (const a of chrome.traceEvents.filter(({ ph }) => ph === 'X')) {
+      for (const b of chrome.traceEvents) {
+        if (b.ph !== 'X' || b.tid !== a.tid) continue;
+        const apart = a.ts + a.dur <= b.ts || b.ts + b.dur <= a.ts;
+        const within = (a.ts <= b.ts && b.ts + b.dur <= a.ts + a.dur) || (b.ts <= a.ts && a.ts + a.dur <= b.ts + b.dur);
+        expect(apart || within).toBe(true);
+      }
+    }
+    const record = JSON.parse(runCli(['replay', path, '--format', 'json']).stdout) as {
+      format: string;
+      steps: unknown[];
+    };
+    expect(record.format).toBe('pagerace-execution');
+  });
+
+  it('says that a missing barrier shows under pso only', () => {
+    const without = ['explore', 'uptodate', '--without', 'uptodate_barrier', '--memory-model'];
+    expect(runCli([...without, 'tso']).status).toBe(0);
+    const { status, stdout } = runCli([...without, 'pso']);
+    expect(status).toBe(1);
+    expect(stdout).toContain('pte[119] reaches memory');
+  });
+
+  it('shares a search among workers, and goes on from a file', () => {
+    const args = ['explore', 'first-touch', '--without', 'ptl', '--json'];
+    const alone = JSON.parse(runCli(args).stdout) as { failure: { token: string } };
+    const path = join(folder, 'search.json');
+    const shared = JSON.parse(runCli([...args, '--workers', '1', '--resume', path]).stdout) as typeof alone;
+    expect(shared.failure).toEqual(alone.failure);
+  });
+
+  it('takes programs of the kernel as JSON', () => {
+    const map = { op: 'mmap', addr: 4194304, length: 4096, prot: 3, flags: 50 };
+    const programs = [[{ op: 'store', addr: 4194304, value: 1 }], [{ op: 'load', addr: 4194304 }]];
+    const path = file('spec.json', JSON.stringify({ setup: [map], programs, config: { without: ['pte_recheck'] } }));
+    const { status, stdout } = runCli(['explore', path]);
+    expect(status).toBe(1);
+    expect(stdout).toContain('lost store   CPU0 stored p[0] = 1');
+  });
+});
+
+describe('why', () => {
+  it('tells one defence in full', async () => {
+    const { status, stdout } = runCli(['why', 'pte_recheck']);
+    expect(status).toBe(0);
+    await expectGolden(stdout.trimEnd(), 'why-pte-recheck');
+  });
+
+  it('knows for every defence what breaks without it', async () => {
+    const { status, stdout } = runCli(['why']);
+    expect(status).toBe(0);
+    await expectGolden(stdout.trimEnd(), 'why');
+  });
+});
+
+const bad: [name: string, args: () => string[], says: RegExp][] = [
+  ['a scenario that is none', () => ['explore', 'first-toch'], /did you mean 'first-touch'\?/],
+  ['a token that is none', () => ['replay', '0x4', '--scenario', 'first-touch'], /is no schedule token/],
+  [
+    'a token of other options',
+    () => ['replay', '0:79,1:87,0:8.whlf5', '--scenario', 'first-touch'],
+    /give --scenario first-touch --cpus 2 --without ptl/,
+  ],
+  ['a token that leads nowhere', () => ['replay', '0:99999', '--scenario', 'first-touch'], /can't be followed/],
+  ['a token without its scenario', () => ['replay', '0:4'], /give --scenario/],
+  ['a strategy that is none', () => ['explore', 'first-touch', '--strategy', 'dpr'], /for example dpor/],
+  ['a memory model that is none', () => ['explore', 'first-touch', '--memory-model', 'arm'], /use one of sc, tso, pso/],
+  ['a format that is none', () => ['explore', 'first-touch', '--format', 'tabel'], /for example --format table/],
+  ['a defence that is none', () => ['explore', 'first-touch', '--without', 'plt'], /for example ptl/],
+  ['a defence to tell of that is none', () => ['why', 'plt'], /for example ptl/],
+  ['CPUs that the scenario is not for', () => ['explore', 'first-touch', '--cpus', '7'], /use --cpus 2 or 3/],
+  ['no time at all', () => ['explore', 'first-touch', '--seconds', '0'], /for example --seconds 60/],
+  ['a file that is not there', () => ['explore', './none.mjs'], /There is no file/],
+  ['a file that is no JSON', () => ['explore', file('bad.json', '{')], /is not JSON/],
+  ['a module that throws', () => ['explore', file('throws.mjs', "throw new Error('no');")], /can't be loaded: no/],
+];
+
+const badFiles: [name: string, value: unknown, says: RegExp][] = [
+  ['something else', { a: 1 }, /neither threads nor programs/],
+  ['nothing', undefined, /neither threads nor programs/],
+  ['an operation that is none', { programs: [[{ op: 'lod' }]] }, /'lod' is not one; .*for example load/],
+  ['an operation without its address', { programs: [[{ op: 'load' }]] }, /load needs a whole number as addr/],
+  ['an address between words', { programs: [[{ op: 'load', addr: 2 }]] }, /use a multiple of 4/],
+  ['no programs', { programs: [] }, /give 1 to 8, one for each CPU/],
+  ['a configuration that is none', { programs: [[]], config: { locking: 'splitt' } }, /for example split/],
+  ['no threads', { words: 1, threads: [] }, /give 1 to 64 generator functions/],
+  ['too many words', { words: 5e6, threads: [() => undefined] }, /give a whole number from 1 to 4,194,304/],
+  ['threads that are no functions', { words: 1, threads: [1] }, /thread 0 is no function/],
+];
+
+describe('bad input', () => {
+  it.each(badFiles)('a file that holds %s is refused', (_name, value, says) => {
+    expect(() => targetFrom(value, 'race.mjs')).toThrow(says);
+  });
+
+  it.each(bad)('%s is one sentence', (_name, args, says) => {
+    const { status, stdout, stderr } = runCli(args());
+    expect(stderr).toMatch(says);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).not.toMatch(/ at .*\.js/);
+  });
+
+  it('a thread that throws at once is a failure, not a crash', () => {
+    const path = file('boom.mjs', "export default { words: 1, threads: [function* () { throw new Error('boom'); }] };");
+    const { status, stdout } = runCli(['explore', path]);
+    expect(status).toBe(1);
+    expect(stdout).toContain('violated: CPU 0: boom');
+  });
+
+  it('a thread that never ends is a livelock, with its bound', () => {
+    const path = file(
+      'loop.mjs',
+      `import { readOnce } from '${explorePath}';
+       export default { words: 1, threads: [function* (cpu) { for (;;) yield* readOnce(cpu, 0); }] };`,
+    );
+    const { status, stdout } = runCli(['explore', path, '--steps', '50']);
+    expect(status).toBe(1);
+    expect(stdout).toContain('violated: CPU 0 went on without an end: the execution took its bound of 50 steps');
+    expect(stdout).toContain('--steps 50');
+  });
+});
