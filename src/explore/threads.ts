@@ -6,7 +6,7 @@ import { GATE_WORDS, gate } from './gate.ts';
 import type { GateAnswer, GateTask } from './gate.ts';
 import { KernelSubject } from './kernel-subject.ts';
 import type { MemoryModel } from './program.ts';
-import { subjectOf } from './subject-spec.ts';
+import { aboutOf, subjectOf } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import { checkFingerprint, follow, parseToken } from './token.ts';
 import { UsageError } from '../machine/usage-error.ts';
@@ -46,7 +46,8 @@ export async function replayOnThreads(
 ): Promise<ThreadReplay> {
   const subject = subjectOf(spec);
   const schedule = parseToken(token);
-  checkFingerprint(schedule, subject.name, token);
+  const { identity } = aboutOf(spec, subject, memoryModel);
+  if (identity !== undefined) checkFingerprint(schedule, identity, token);
   const execution = new Execution(subject, memoryModel);
   follow(execution, schedule);
   if (execution.steps > 1_000_000)
