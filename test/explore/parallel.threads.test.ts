@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { exploreInPool } from '../../src/explore/parallel.ts';
 import type { Exploration } from '../../src/explore/index.ts';
 import { exploreSubject } from '../../src/explore/explore.ts';
-import { subjectOf } from '../../src/explore/subject-spec.ts';
+import { aboutOf, subjectOf } from '../../src/explore/subject-spec.ts';
 import type { SubjectSpec } from '../../src/explore/subject-spec.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pagerace-'));
@@ -28,9 +28,14 @@ const searches: [string, SubjectSpec, 'sc' | 'tso' | 'pso'][] = [
   ['the kernel', { name: 'first-touch' }, 'sc'],
 ];
 
+function exploredAlone(spec: SubjectSpec, memoryModel: 'sc' | 'tso' | 'pso'): unknown {
+  const subject = subjectOf(spec);
+  return told(exploreSubject(subject, { memoryModel }, aboutOf(spec, subject, memoryModel)));
+}
+
 describe('a search', () => {
   it.each(searches)('of %s is the same alone, on 1, 2 and 4 threads', async (_, spec, memoryModel) => {
-    const alone = told(exploreSubject(subjectOf(spec), { memoryModel }));
+    const alone = exploredAlone(spec, memoryModel);
     for (const workers of [0, 1, 2, 4]) {
       expect([workers, told(await exploreInPool(spec, { memoryModel }, { workers }))]).toEqual([workers, alone]);
     }
@@ -38,7 +43,7 @@ describe('a search', () => {
 
   it.each(searches)('of %s is the same when it was interrupted', async (name, spec, memoryModel) => {
     const checkpoint = join(folder, `${name.replace(/\W/g, '-')}.json`);
-    const alone = told(exploreSubject(subjectOf(spec), { memoryModel }));
+    const alone = exploredAlone(spec, memoryModel);
     let last: Exploration | undefined;
     let sessions = 0;
     do {
