@@ -1,4 +1,5 @@
 // Checks a search against itself: the behaviour of an execution in a form that is the same for all equivalent ones.
+import { INDEX } from './event-table.ts';
 import type { Trace } from './trace.ts';
 
 /**
@@ -6,9 +7,8 @@ import type { Trace } from './trace.ts';
  * the same form exactly if they differ in the order of independent steps alone.
  */
 export function canonicalForm(trace: Trace): string {
-  const { width, clock, proc, index } = trace;
   const order = Array.from({ length: trace.length }, (_, i) => i).sort(
-    (a, b) => proc[a]! - proc[b]! || index[a]! - index[b]!,
+    (a, b) => trace.procOf(a) - trace.procOf(b) || trace.get(a, INDEX) - trace.get(b, INDEX),
   );
-  return order.map((i) => clock.subarray(i * width, (i + 1) * width).join(',')).join(';');
+  return order.map((event) => trace.clockOf(event).join(',')).join(';');
 }

@@ -6,6 +6,7 @@
 // further back than the step that ended it (trace.ts).
 import type { Execution } from './execution.ts';
 import type { Footprint } from './footprint.ts';
+import { NondeterminismError } from './nondeterminism.ts';
 import { Trace } from './trace.ts';
 import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
 import type { ReversalData, WakeNode } from './wakeup.ts';
@@ -39,21 +40,17 @@ export interface Above {
 /** What a search has to say when an execution has ended. */
 export type OnExecution = () => 'go on' | 'stop';
 
-/** The program did not do the same when the same schedule was run again. */
-export class NondeterminismError extends Error {
-  constructor(step: number) {
-    super(
-      `step ${String(step + 1)} was another one when the same schedule was run again: a program must take nothing from ` +
-        'chance, time or what is not in its words',
-    );
-    this.name = 'NondeterminismError';
-  }
-}
-
 /** There are more procs than the clocks have entries: the search must begin again with wider ones. */
 export class TooManyProcsError extends Error {}
 
 const EMPTY: readonly WakeNode[] = [];
+/** Stands in a tree for the branch under way where no tree asked for it: its step is the trace's. */
+const CHOSEN: WakeNode = { proc: -1, cls: 0, word: 0, width: 0, also: 0, children: [] };
+
+function isAsleep(sleep: readonly Footprint[], proc: number): boolean {
+  for (let i = 0; i < sleep.length; i++) if (sleep[i]!.proc === proc) return true;
+  return false;
+}
 
 /** A depth-first search from a root. */
 export class Dpor {
@@ -70,6 +67,8 @@ export class Dpor {
   /** For estimates: branches begun at each depth. */
   private readonly begun: number[] = [];
   private readonly reversal: TraceReversal;
+  /** Per depth: the branches after a step that no tree asked for; all gone when the search goes back over it. */
+  private readonly unplanned: WakeNode[][] = [];
   private finished = false;
 
   constructor(execution: Execution, width: number, root: Root = { prefix: [], sleep: [], tree: EMPTY }) {
@@ -97,6 +96,7 @@ export class Dpor {
       if (this.execution.discovered) return;
       if (complete) this.executions += 1;
       else this.blocked += 1;
+      this.execution.ended();
       this.plan(complete);
       const answer = complete ? onExecution() : 'go on';
       this.backtrack();
@@ -107,11 +107,7 @@ export class Dpor {
   /** One execution along the first branches of the trees. False if it was abandoned: all that could go on sleeps. */
   private runOnce(): boolean {
     const { execution, trace, root } = this;
-    execution.restart();
-    for (let i = 0; i < trace.length; i++) {
-      execution.take(trace.proc[i]!);
-      if (!trace.matches(i, execution.taken)) throw new NondeterminismError(i);
-    }
+    if (!execution.rewindTo(trace.length)) this.beginAgain();
     if (trace.length < root.prefix.length) this.enterRoot();
     for (;;) {
       if (execution.overran || execution.discovered) return true;
@@ -121,13 +117,26 @@ export class Dpor {
         const proc = this.choose(depth);
         if (proc === -1) return true;
         if (proc === -2) return false;
-        tree.push({ proc, cls: 0, word: 0, width: 0, also: 0, children: [] });
+        tree.push(CHOSEN);
+        this.step(proc);
+        this.descend(depth, (this.unplanned[depth] ??= []));
+        continue;
       }
       const next = tree[0]!;
       // A reversal that can't be taken after all: nothing lies there.
       if (!execution.isEnabled(next.proc)) return false;
       this.step(next.proc);
-      this.descend(depth, next);
+      this.descend(depth, next.children);
+    }
+  }
+
+  /** Runs from the beginning to where the last execution is left. */
+  private beginAgain(): void {
+    const { execution, trace } = this;
+    execution.restart();
+    for (let i = 0; i < trace.length; i++) {
+      execution.take(trace.procOf(i));
+      if (!trace.matches(i, execution.taken)) throw new NondeterminismError(i);
     }
   }
 
@@ -140,10 +149,13 @@ export class Dpor {
   /** What of steps that slept before the last event still sleeps at `depth`, after it. */
   private fallAsleep(depth: number, before: readonly Footprint[]): void {
     const asleep = (this.sleep[depth] ??= []);
-    asleep.length = 0;
+    // Faster than setting the length.
+    while (asleep.length > 0) asleep.pop();
+    if (before.length === 0) return;
     const { trace } = this;
+    const proc = trace.procOf(depth - 1);
     for (const step of before) {
-      if (step.proc !== trace.proc[depth - 1] && !trace.conflicts(depth - 1, step)) asleep.push(step);
+      if (step.proc !== proc && !trace.conflicts(depth - 1, step)) asleep.push(step);
     }
   }
 
@@ -154,9 +166,9 @@ export class Dpor {
   }
 
   /** Sets up the next depth: what still sleeps there, and the rest of the branch. */
-  private descend(depth: number, taken: WakeNode): void {
+  private descend(depth: number, branches: WakeNode[]): void {
     this.fallAsleep(depth + 1, this.sleep[depth]!);
-    this.tree[depth + 1] = taken.children;
+    this.tree[depth + 1] = branches;
     this.begun[depth + 1] = 0;
   }
 
@@ -164,14 +176,14 @@ export class Dpor {
   private choose(depth: number): number {
     const { execution } = this;
     const sleep = this.sleep[depth]!;
-    const last = depth > 0 ? this.trace.proc[depth - 1]! : 0;
+    const last = depth > 0 ? this.trace.procOf(depth - 1) : 0;
     let someone = false;
     const { procs } = execution;
     for (let i = 0; i < procs; i++) {
       const proc = i === 0 ? last : i <= last ? i - 1 : i;
       if (!execution.isEnabled(proc)) continue;
       someone = true;
-      if (!sleep.some((step) => step.proc === proc)) return proc;
+      if (!isAsleep(sleep, proc)) return proc;
     }
     return someone ? -2 : -1;
   }
@@ -201,11 +213,12 @@ export class Dpor {
     if (length >= root && (this.tree[length]?.length ?? 0) > 0) return;
     while (trace.length > root) {
       const depth = trace.length - 1;
-      const event = trace.footprint(depth);
-      trace.pop();
       const tree = this.tree[depth]!;
-      tree.shift();
-      this.sleep[depth]!.push(event);
+      if (tree.length > 1) {
+        tree.shift();
+        this.sleep[depth]!.push(trace.footprint(depth));
+      } else tree.pop();
+      trace.pop();
       this.begun[depth]! += 1;
       if (tree.length > 0) return;
     }
@@ -222,7 +235,7 @@ export class Dpor {
   open(): OpenPoint[] {
     const { trace } = this;
     const points: OpenPoint[] = [];
-    const procs = Array.from(trace.proc.subarray(0, trace.length));
+    const procs = Array.from({ length: trace.length }, (_, event) => trace.procOf(event));
     for (let depth = this.root.prefix.length; depth <= trace.length; depth++) {
       const under = depth < trace.length;
       points.push({

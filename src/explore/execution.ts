@@ -56,13 +56,12 @@ export class Execution {
   overran = false;
   /** Steps that each CPU has been chosen for. */
   readonly turns: number[] = [];
-  /** Run-length schedule: proc, count, proc, count … */
-  readonly schedule: number[] = [];
   readonly errors: { cpu: number; message: string }[] = [];
   listener: Listener | undefined = undefined;
   /** Keeps what judges of whole executions read. */
   log: AccessLog | undefined = undefined;
   maxSteps: number = MAX_STEPS;
+  private readonly runs: number[] = [];
   private starting = false;
   /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
   private readonly announcers: readonly ((step: Step) => boolean)[];
@@ -108,7 +107,7 @@ export class Execution {
       store: undefined,
     };
     this.byWord = model === 'pso' || !subject.everyStep;
-    if (!this.byWord) for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
+    if (model === 'tso' && !this.byWord) for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
     const isSeen = subject.everyStep
       ? (): boolean => true
       : (word: number, width: number): boolean => this.isShared(word, width);
@@ -129,7 +128,7 @@ export class Execution {
     this.generation += 1;
     this.steps = 0;
     this.preemptions = 0;
-    this.schedule.length = 0;
+    this.runs.length = 0;
     this.errors.length = 0;
     this.returns = new Array<unknown>(this.cpus).fill(undefined);
     this.lastCpu = -1;
@@ -153,6 +152,24 @@ export class Execution {
       this.resume(p);
     }
     this.starting = false;
+  }
+
+  /**
+   * Undoes all steps but the first `depth`, where that is possible: then the next can be taken from there. False: begin
+   * again.
+   */
+  rewindTo(_depth: number): boolean {
+    return false;
+  }
+
+  /** The execution is over, as far as whoever drives it is concerned: to be called before it is judged. */
+  ended(): void {
+    // An execution that runs from the beginning has all that judges read.
+  }
+
+  /** Run-length schedule: proc, count, proc, count … */
+  get schedule(): readonly number[] {
+    return this.runs;
   }
 
   /** How many procs there are so far: CPUs first, then those that take stores out. */
@@ -323,9 +340,9 @@ export class Execution {
   private count(proc: number): void {
     this.steps += 1;
     if (this.steps > this.maxSteps) this.overran = true;
-    const { schedule } = this;
-    if (schedule.length > 0 && schedule[schedule.length - 2] === proc) schedule[schedule.length - 1]! += 1;
-    else schedule.push(proc, 1);
+    const { runs } = this;
+    if (runs.length > 0 && runs[runs.length - 2] === proc) runs[runs.length - 1]! += 1;
+    else runs.push(proc, 1);
   }
 
   /** Lets a CPU do its pending access and go on to the next that is a choice. */

@@ -2,16 +2,18 @@
 import { canonicalForm } from './audit.ts';
 import { complaintOf, waitingCpus } from './complaint.ts';
 import { Execution } from './execution.ts';
-import { Frontier, JOB_EXECUTIONS, firstWidth, runJob, withWidth } from './frontier.ts';
+import { Frontier, firstWidth, runJob, withWidth } from './frontier.ts';
 import type { JobOptions } from './frontier.ts';
 import { ExecutionJudges } from './judges.ts';
 import type { JudgeRules, LockOrderFinding } from './judges.ts';
 import { checkOptions, checkProgram } from './options.ts';
+import { NondeterminismError } from './nondeterminism.ts';
 import type { ExploreOptions, Settings, Strategy } from './options.ts';
 import type { EndState, MemoryModel, Program } from './program.ts';
 import { ProgramSubject } from './program-subject.ts';
 import { Random } from './random.ts';
 import type { ExecutionRecord } from './record.ts';
+import { RewindingExecution } from './rewinding-execution.ts';
 import { record } from './recorder.ts';
 import type { Watch } from './recorder.ts';
 import { failureOf, shrink } from './shrink.ts';
@@ -57,6 +59,10 @@ export interface Exploration {
   readonly audit: { readonly duplicates: number; readonly missed: number | undefined } | undefined;
 }
 
+/** The share that is done of a search that does not know how much there is. */
+export const UNKNOWN = (): undefined => undefined;
+/** Made once: making one takes as long as a small search. */
+const ENGLISH = new Intl.NumberFormat('en');
 /** How often progress is told, in milliseconds. */
 const PROGRESS_MS = 500;
 /** Executions in which something worse is still looked for after a data race or a circle of locks was found. */
@@ -79,6 +85,7 @@ export class Search {
   readonly settings: Settings;
   readonly execution: Execution;
   readonly judges: ExecutionJudges;
+  readonly rules: JudgeRules | undefined;
   private suspectedAt = Infinity;
   private readonly started = performance.now();
   private told = 0;
@@ -86,7 +93,8 @@ export class Search {
   constructor(execution: Execution, settings: Settings, rules: JudgeRules | undefined) {
     this.execution = execution;
     this.settings = settings;
-    this.judges = new ExecutionJudges(execution, rules === undefined ? [] : settings.judges, rules);
+    this.rules = rules;
+    this.judges = judgesFor(execution, settings, rules);
     execution.maxSteps = settings.steps;
   }
 
@@ -120,13 +128,13 @@ export class Search {
   }
 
   /** Whether the budget is used up by `executions`; tells of progress on the way. */
-  isCut(executions: number, share: number | undefined): boolean {
+  isCut(executions: number, share: () => number | undefined): boolean {
     const { settings } = this;
     if (settings.onProgress !== undefined || settings.seconds !== Infinity) {
       const { seconds } = this;
       if (settings.onProgress !== undefined && seconds * 1000 - this.told >= PROGRESS_MS) {
         this.told = seconds * 1000;
-        settings.onProgress({ executions, seconds, share });
+        settings.onProgress({ executions, seconds, share: share() });
       }
       if (seconds >= settings.seconds) this.cut = true;
     }
@@ -156,7 +164,7 @@ export class Search {
   }
 
   /** Judges an execution that has ended and counts it. True: the search ends here. */
-  took(share: number | undefined): boolean {
+  took(share: () => number | undefined): boolean {
     this.executions += 1;
     this.steps += this.execution.steps;
     const complaint = this.complain(this.executions);
@@ -198,13 +206,13 @@ function jobOptions(search: Search, before: number, width: number, seen: Set<str
   let done = 0;
   return {
     width,
-    limit: JOB_EXECUTIONS,
+    limit: Infinity,
     stopAtFailure: search.settings.stopAtFailure,
     complain: () => search.complain(before + done + 1),
     afterExecution: (dpor) => {
       done += 1;
       seen?.add(canonicalForm(dpor.trace));
-      return search.isCut(before + done, before === 0 ? dpor.share : undefined);
+      return search.isCut(before + done, () => (before === 0 ? dpor.share : undefined));
     },
   };
 }
@@ -216,7 +224,7 @@ function jobOptions(search: Search, before: number, width: number, seen: Set<str
 function searchInOrder(search: Search, begin: () => Exhaustive | Bounded): boolean {
   for (;;) {
     const strategy = begin();
-    strategy.run(() => (search.execution.discovered || search.took(undefined) ? 'stop' : 'go on'));
+    strategy.run(() => (search.execution.discovered || search.took(UNKNOWN) ? 'stop' : 'go on'));
     if (!search.execution.discovered) return strategy.finished;
     search.restart();
   }
@@ -240,13 +248,13 @@ function searchAll(search: Search, seen: Set<string> | undefined): { complete: b
       break;
     case 'random':
       do randomWalk(execution, random);
-      while (!search.took(undefined));
+      while (!search.took(UNKNOWN));
       break;
     case 'pct':
       // The first run only measures how long the program is; a longer run lengthens what changes are drawn from.
       pctLength = pctRun(execution, random, 1, 0);
       do pctLength = Math.max(pctLength, pctRun(execution, random, settings.depth, pctLength));
-      while (!search.took(undefined));
+      while (!search.took(UNKNOWN));
   }
   return { complete, pctLength };
 }
@@ -255,7 +263,7 @@ function boundsOf(search: Search, complete: boolean): string {
   const { settings, execution } = search;
   const cpus = `${String(execution.cpus)} CPU${execution.cpus === 1 ? '' : 's'}`;
   const model = settings.memoryModel;
-  const count = `${search.executions.toLocaleString('en')} execution${search.executions === 1 ? '' : 's'}`;
+  const count = `${ENGLISH.format(search.executions)} execution${search.executions === 1 ? '' : 's'}`;
   if (complete) return `${cpus}, ${model}, every schedule: ${count}`;
   const how = {
     dpor: 'of those that differ',
@@ -282,11 +290,22 @@ function aboutOf(subject: Subject, about: About | undefined): About {
   return about ?? (subject.everyStep ? PROGRAM : {});
 }
 
+/** The judges of whole executions that settings ask for; none where there are no rules to judge by. */
+function judgesFor(execution: Execution, settings: Settings, rules: JudgeRules | undefined): ExecutionJudges {
+  return new ExecutionJudges(execution, rules === undefined ? [] : settings.judges, rules);
+}
+
+/** An execution that does what a search by these settings needs as fast as can be. */
+function executionFor(subject: Subject, settings: Settings): Execution {
+  const rewinds = settings.strategy === 'dpor' && settings.memoryModel === 'sc' && subject instanceof ProgramSubject;
+  return rewinds ? new RewindingExecution(subject, settings.audit) : new Execution(subject, settings.memoryModel);
+}
+
 /** Explores a subject. What explore() does for programs, for anything that can be driven. */
 export function exploreSubject(subject: Subject, options: ExploreOptions, about?: About): Exploration {
   const settings = checkOptions(options);
   const { rules, identity } = aboutOf(subject, about);
-  const search = new Search(new Execution(subject, settings.memoryModel), settings, rules);
+  const search = new Search(executionFor(subject, settings), settings, rules);
   const seen = settings.audit && settings.strategy === 'dpor' ? new Set<string>() : undefined;
   const { complete, pctLength } = searchAll(search, seen);
   return conclude(search, complete, pctLength, seen, identity);
@@ -323,7 +342,12 @@ export function conclude(
 }
 
 function toFailure(search: Search, found: FailingSchedule, identity: string | undefined): Failure {
-  const { execution, settings, judges, lockOrder } = search;
+  const { settings, lockOrder, rules } = search;
+  // What was found on threads that are known is told of threads that run.
+  const rewinds = search.execution instanceof RewindingExecution;
+  const execution = rewinds ? new Execution(search.execution.subject, settings.memoryModel) : search.execution;
+  execution.maxSteps = settings.steps;
+  const judges = rewinds ? judgesFor(execution, settings, rules) : search.judges;
   const isSuspicion = search.failure === undefined;
   const complain = isSuspicion
     ? (): Complaint | undefined => complaintOf(execution) ?? judges.judgeAlone()
@@ -333,6 +357,7 @@ function toFailure(search: Search, found: FailingSchedule, identity: string | un
   const { steps, preemptions, message, judge } = small;
   const token = identity === undefined ? small.token : `${small.token}.${fingerprint(identity)}`;
   const recorded = record(execution, parseToken(token));
+  if (!isSuspicion && complaintOf(execution) === undefined) throw new NondeterminismError(steps - 1);
   const failure = { token, steps, preemptions, message, judge, record: recorded };
   return judge === 'lock-order' && lockOrder !== undefined ? { ...failure, lockOrder } : failure;
 }
@@ -373,7 +398,7 @@ export function replaySubject(
   const settings = checkOptions(options);
   const execution = new Execution(subject, settings.memoryModel);
   execution.maxSteps = settings.steps;
-  const judges = new ExecutionJudges(execution, rules === undefined ? [] : settings.judges, rules);
+  const judges = judgesFor(execution, settings, rules);
   // Which words are shared is known after a run; judges then see all accesses to them.
   if (!subject.everyStep) follow(execution, schedule);
   const recorded = record(execution, schedule, watches);

@@ -46,6 +46,11 @@ const CLASS_OF: Readonly<Record<StepKind, number>> = {
 /** What of a step says how it touches its word. */
 export type Operation = Pick<Step, 'kind' | 'width' | 'operand' | 'operand_hi'>;
 
+/** The class that a step of this kind has whatever it finds; 0 where that depends on what it finds. */
+export function fixedClass(kind: StepKind): number {
+  return CLASS_OF[kind];
+}
+
 /** The class of a step that finds `value` (and `valueHi` above it) in its word. `free`: whether a trylock would succeed. */
 export function classOf(step: Operation, value: number, valueHi: number, free: boolean): number {
   const fixed = CLASS_OF[step.kind];

@@ -4,7 +4,7 @@
 import { Piscina } from 'piscina';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { Execution } from './execution.ts';
-import { Search, conclude } from './explore.ts';
+import { Search, UNKNOWN, conclude } from './explore.ts';
 import type { Exploration } from './explore.ts';
 import { Frontier, JOB_EXECUTIONS, firstWidth } from './frontier.ts';
 import type { Job, JobResult } from './frontier.ts';
@@ -180,7 +180,7 @@ async function runJobs(pooled: PooledSearch, save: () => void, signal: AbortSign
   let lastSave = performance.now();
   for (let job = pooled.frontier.next(); job !== undefined; job = pooled.frontier.next()) {
     const { executions } = pooled.frontier;
-    if (signal?.aborted === true || search.isCut(executions, undefined)) return;
+    if (signal?.aborted === true || search.isCut(executions, UNKNOWN)) return;
     const result = await pooled.next(job, Math.min(JOB_EXECUTIONS, search.settings.executions - executions));
     if (result.discovered.length > 0) {
       for (const word of result.discovered) search.execution.shared[word] = 1;

@@ -25,13 +25,23 @@ export class ProgramSubject implements Subject {
   }
 
   restart(): readonly Steps<unknown>[] {
+    this.reset();
+    return this.cpus.map((_, id) => this.start(id));
+  }
+
+  /** Sets memory back. */
+  reset(): void {
     this.words.set(this.initial);
-    return this.program.threads.map((thread, id) => thread(this.cpus[id]!));
+  }
+
+  /** One thread, from its start. */
+  start(cpu: number): Steps<unknown> {
+    return this.program.threads[cpu]!(this.cpus[cpu]!);
   }
 
   /** The program's words, copied. */
   memory(): Int32Array {
-    return Int32Array.from(this.words.subarray(0, this.program.words));
+    return new Int32Array(this.words.slice(0, this.program.words));
   }
 
   judge(end: ExecutionEnd): Complaint | undefined {

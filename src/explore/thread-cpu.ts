@@ -71,6 +71,8 @@ export class ThreadCpu implements Processor, SteppedCpu {
     step.kind = kind;
     step.word = word;
     step.width = 1;
+    step.operand = 0;
+    step.operand_hi = 0;
     step.ready = ready;
     step.also = 0;
     return this.announce(step);

@@ -4,19 +4,37 @@
 // events are ordered by program order, by depending accesses of one word, and by what a store buffer imposes. Events
 // come and go at the end, as a depth-first search goes on and back.
 import type { StepKind } from '../kernel/memory.ts';
+import {
+  ALSO,
+  ALSO_VALUE,
+  BEFORE0,
+  BEFORE1,
+  BEFORE_ALSO,
+  CLS,
+  EventTable,
+  INDEX,
+  OLD,
+  OLD_HI,
+  OPERAND,
+  OPERAND_HI,
+  PREVIOUS,
+  PROC,
+  SIZE,
+  STORE_SEQ,
+  WORD,
+} from './event-table.ts';
 import type { Execution, TakenStep } from './execution.ts';
 import { ADD, READ, WRITE, changes, classOf, classesConflict, deltaOf } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
 import { pendingStep } from './race.ts';
 import type { PendingStep, Race } from './race.ts';
-import { EventColumns } from './event-columns.ts';
 import { waitsFor } from './store-buffers.ts';
 
 /** Words wider than this (a page, not an entry) are kept in a list of their own. */
 const CHAINED_WIDTH = 2;
 
 /** The events of one execution. */
-export class Trace extends EventColumns {
+export class Trace extends EventTable {
   length = 0;
   /** Races that end in events since the last `takeRaces`. */
   private races: Race[] = [];
@@ -24,40 +42,54 @@ export class Trace extends EventColumns {
   /** Last event on a word; -1 none. */
   private readonly head: Int32Array<ArrayBuffer>;
   private readonly wide: number[] = [];
-  /** Events of each proc. */
-  private readonly ofProc: number[][];
+  /** Last event of each proc; -1: none. */
+  private readonly lastOf: Int32Array<ArrayBuffer>;
   private readonly execution: Execution;
-  /** Scratch: the clock being computed, and the latest conflicting event of each proc. */
-  private readonly base: Int32Array<ArrayBuffer>;
-  private readonly latest: number[] = [];
+  private readonly isWeak: boolean;
+  /** Where the clock lies that a step has by program order and its store buffer alone. */
+  private basis = 0;
+  /** The latest conflicting event of each proc. */
+  private readonly latest: Int32Array<ArrayBuffer>;
+  private latestCount = 0;
 
   constructor(execution: Execution, width: number) {
-    super(width);
+    super(width, execution.model !== 'sc');
     this.execution = execution;
-    this.base = new Int32Array(width);
+    this.isWeak = execution.model !== 'sc';
+    this.latest = new Int32Array(width);
+    this.lastOf = new Int32Array(width).fill(-1);
     this.head = new Int32Array(execution.words.length).fill(-1);
-    this.ofProc = Array.from({ length: width }, () => []);
+  }
+
+  /** The proc of an event. */
+  procOf(event: number): number {
+    return this.rows[this.rowAt(event) + PROC]!;
   }
 
   /** The footprint of an event. */
   footprint(event: number): Footprint {
+    const { rows } = this;
+    const at = this.rowAt(event);
     return {
-      proc: this.proc[event]!,
-      cls: this.cls[event]!,
-      word: this.word[event]!,
-      width: this.size[event]!,
-      also: this.also[event]!,
+      proc: rows[at + PROC]!,
+      cls: rows[at + CLS]!,
+      word: rows[at + WORD]!,
+      width: rows[at + SIZE]!,
+      also: rows[at + ALSO]!,
     };
   }
 
   /** Whether an event depends on a step, program order aside. */
   conflicts(event: number, step: Footprint): boolean {
-    const from = this.word[event]!;
-    const to = from + this.size[event]!;
-    const cls = this.cls[event]!;
+    const { rows } = this;
+    const at = this.rowAt(event);
+    const from = rows[at + WORD]!;
+    const to = from + rows[at + SIZE]!;
+    const cls = rows[at + CLS]!;
     if (from < step.word + step.width && step.word < to && classesConflict(cls, step.cls)) return true;
     if (step.also !== 0 && cls !== READ && from <= step.also && step.also < to) return true;
-    return changes(step, this.also[event]!);
+    const also = rows[at + ALSO]!;
+    return also !== 0 && changes(step, also);
   }
 
   kindOf(event: number): StepKind {
@@ -66,56 +98,69 @@ export class Trace extends EventColumns {
 
   /** Whether event `a` happened before event `b` (or is it). */
   happensBefore(a: number, b: number): boolean {
-    return this.clock[b * this.width + this.proc[a]!]! >= this.index[a]!;
+    const at = this.rowAt(a);
+    return this.clocks[this.clockAt(b) + this.rows[at + PROC]!]! >= this.rows[at + INDEX]!;
   }
 
   /** Whether the event at `at` is the step that was just taken: a program must do the same under the same schedule. */
-  matches(at: number, taken: TakenStep): boolean {
+  matches(event: number, taken: TakenStep): boolean {
+    const { rows } = this;
+    const at = this.rowAt(event);
     return (
-      this.proc[at] === taken.proc &&
-      this.word[at] === taken.word &&
-      this.size[at] === taken.width &&
-      this.kinds[at] === taken.kind &&
-      this.old[at] === taken.value
+      rows[at + PROC] === taken.proc &&
+      rows[at + WORD] === taken.word &&
+      rows[at + SIZE] === taken.width &&
+      this.kinds[event] === taken.kind &&
+      rows[at + OLD] === taken.value
     );
   }
 
   /** Appends the step that was just taken, and finds the races it ends. */
   push(taken: TakenStep): void {
     const event = this.length;
-    if (event === this.capacity) this.grow();
+    this.makeRoom(event);
     const { proc } = taken;
-    this.proc[event] = proc;
-    this.cls[event] = taken.cls;
-    this.word[event] = taken.word;
-    this.size[event] = taken.width;
-    this.old[event] = taken.value;
-    this.oldHi[event] = taken.valueHi;
-    this.operand[event] = taken.operand;
-    this.operandHi[event] = taken.operandHi;
-    this.also[event] = taken.also;
-    this.alsoValue[event] = taken.alsoValue;
-    this.storeSeq[event] = taken.store === undefined ? -1 : taken.store.seq;
+    const { rows, lastOf } = this;
+    const at = this.rowAt(event);
+    const previous = lastOf[proc]!;
+    const index = previous < 0 ? 1 : rows[this.rowAt(previous) + INDEX]! + 1;
+    rows[at + PROC] = proc;
+    rows[at + CLS] = taken.cls;
+    rows[at + WORD] = taken.word;
+    rows[at + SIZE] = taken.width;
+    rows[at + INDEX] = index;
+    rows[at + OLD] = taken.value;
+    rows[at + OLD_HI] = taken.valueHi;
+    rows[at + OPERAND] = taken.operand;
+    rows[at + OPERAND_HI] = taken.operandHi;
+    rows[at + ALSO] = taken.also;
+    rows[at + ALSO_VALUE] = taken.alsoValue;
+    rows[at + STORE_SEQ] = taken.store === undefined ? -1 : taken.store.seq;
+    rows[at + PREVIOUS] = previous;
     this.kinds[event] = taken.kind;
-    this.setBase(taken);
-    this.basis.set(this.base, event * this.width);
-    const own = this.ofProc[proc]!;
-    this.index[event] = own.length + 1;
-    this.findRaces(event, proc, taken);
-    own.push(event);
+    this.basis = this.isWeak ? this.weakBasis(event, taken) : this.basisOfProc(proc);
+    this.collect(proc, taken);
+    if (this.latestCount > 0) this.findRaces(event, proc, taken);
     this.length = event + 1;
+    lastOf[proc] = event;
     this.link(event);
-    // The clock: what came before by itself, and every depending access before it.
-    const { base, width, clock } = this;
-    for (const other of this.latest) this.join(other);
-    base[proc] = own.length;
-    clock.set(base, event * width);
+    this.setClock(event, proc, index);
+  }
+
+  /** An event's clock: what came before by itself, and every depending access before it. */
+  private setClock(event: number, proc: number, index: number): void {
+    const { clocks, width, basis, latest, latestCount } = this;
+    const clock = this.clockAt(event);
+    for (let q = 0; q < width; q++) clocks[clock + q] = clocks[basis + q]!;
+    for (let i = 0; i < latestCount; i++) this.join(clock, latest[i]!);
+    clocks[clock + proc] = index;
   }
 
   /** Takes the last event away again. */
   pop(): void {
     const event = --this.length;
-    this.ofProc[this.proc[event]!]!.pop();
+    const at = this.rowAt(event);
+    this.lastOf[this.rows[at + PROC]!] = this.rows[at + PREVIOUS]!;
     this.unlink(event);
   }
 
@@ -127,125 +172,151 @@ export class Trace extends EventColumns {
     return found;
   }
 
-  private join(event: number): void {
-    const { base, width, clock } = this;
-    const at = event * width;
-    for (let q = 0; q < width; q++) if (clock[at + q]! > base[q]!) base[q] = clock[at + q]!;
+  /** Joins an event's clock into the one that begins at `clock`. */
+  private join(clock: number, event: number): void {
+    const { clocks, width } = this;
+    const from = this.clockAt(event);
+    for (let q = 0; q < width; q++) if (clocks[from + q]! > clocks[clock + q]!) clocks[clock + q] = clocks[from + q]!;
   }
 
-  /** What happened before a step by program order and by its store buffer, before any access is looked at. */
-  private setBase(taken: TakenStep): void {
+  /** Where the clock of a proc's last event lies; before its first step nothing happened. */
+  private basisOfProc(proc: number): number {
+    const last = this.lastOf[proc]!;
+    return last < 0 ? 0 : this.clockAt(last);
+  }
+
+  /** Works out what happened before an event by program order and by its store buffer; where that lies. */
+  private weakBasis(event: number, taken: TakenStep): number {
     const { proc, store } = taken;
-    this.setBaseOfProc(proc);
-    const { execution } = this;
+    const { clocks, width, execution, rows } = this;
+    const basis = this.clockAt(event) - width;
+    const own = this.basisOfProc(proc);
+    for (let q = 0; q < width; q++) clocks[basis + q] = clocks[own + q]!;
     if (store !== undefined) {
       const cpu = execution.cpuOf(proc);
-      const issued = this.ofProc[cpu]![store.turn - 1];
-      if (issued !== undefined) this.join(issued);
-      if (store.after > 0) this.joinDrains(cpu, (event) => this.storeSeq[event]! < store.after);
-      return;
+      const issued = this.eventOf(cpu, store.turn);
+      if (issued >= 0) this.join(basis, issued);
+      if (store.after > 0) {
+        this.joinDrains(basis, cpu, (drain) => rows[this.rowAt(drain) + STORE_SEQ]! < store.after);
+      }
+      return basis;
     }
-    if (execution.model === 'sc') return;
     const waited = waitsFor(taken.kind, execution.model);
-    if (waited === 'all') this.joinDrains(proc, () => true);
+    if (waited === 'all') this.joinDrains(basis, proc, () => true);
     else if (waited === 'own') {
-      const { word, width } = taken;
-      this.joinDrains(
-        proc,
-        (event) => this.word[event]! < word + width && word < this.word[event]! + this.size[event]!,
-      );
+      const end = taken.word + taken.width;
+      this.joinDrains(basis, proc, (drain) => {
+        const at = this.rowAt(drain);
+        return rows[at + WORD]! < end && taken.word < rows[at + WORD]! + rows[at + SIZE]!;
+      });
     }
+    return basis;
   }
 
-  private setBaseOfProc(proc: number): void {
-    this.base.fill(0);
-    const own = this.ofProc[proc]!;
-    const last = own[own.length - 1];
-    if (last !== undefined) this.join(last);
+  /** The event that is a proc's step number `index`, from 1; -1: it is none. */
+  private eventOf(proc: number, index: number): number {
+    for (let f = this.lastOf[proc]!; f >= 0; f = this.get(f, PREVIOUS)) if (this.get(f, INDEX) === index) return f;
+    return -1;
   }
 
   /** Joins the last stores of a CPU that went out, of those that `counts`. */
-  private joinDrains(cpu: number, counts: (event: number) => boolean): void {
+  private joinDrains(clock: number, cpu: number, counts: (event: number) => boolean): void {
     for (let q = this.execution.cpus; q < this.execution.procs; q++) {
       if (this.execution.cpuOf(q) !== cpu) continue;
-      const last = this.ofProc[q]!.findLast(counts);
-      if (last !== undefined) this.join(last);
+      let last = this.lastOf[q]!;
+      while (last >= 0 && !counts(last)) last = this.get(last, PREVIOUS);
+      if (last >= 0) this.join(clock, last);
     }
   }
 
   /** Latest event of each other proc that a step depends on, by word chains and wide events; fills `latest`. */
   private collect(proc: number, step: PendingStep): void {
-    const { latest } = this;
-    latest.length = 0;
+    this.latestCount = 0;
     if (step.width > CHAINED_WIDTH) {
       for (let f = this.length - 1; f >= 0; f--) if (this.conflicts(f, step)) this.consider(f, proc);
       return;
     }
     for (let w = step.word; w < step.word + step.width; w++) this.collectOnWord(w, proc, step.cls);
     if (step.also !== 0) this.collectOnWord(step.also, proc, READ);
+    if (this.wide.length === 0) return;
     for (const f of this.wide) if (this.conflicts(f, step)) this.consider(f, proc);
   }
 
   private collectOnWord(word: number, proc: number, cls: number): void {
+    const { rows } = this;
     for (let f = this.head[word]!; f >= 0; f = this.previousOn(f, word)) {
       const other = this.classOn(f, word);
-      if (classesConflict(other, cls)) this.consider(f, proc);
+      if (classesConflict(other, cls) && rows[this.rowAt(f) + PROC] !== proc) this.consider(f, proc);
       // Everything before a write on this word happened before that write.
       if (other === WRITE) return;
     }
   }
 
   private consider(f: number, proc: number): void {
-    const q = this.proc[f]!;
+    const { latest, rows } = this;
+    const q = rows[this.rowAt(f) + PROC]!;
     if (q === proc) return;
-    const { latest } = this;
-    for (let i = 0; i < latest.length; i++) {
+    for (let i = 0; i < this.latestCount; i++) {
       const other = latest[i]!;
-      if (this.proc[other] === q) {
+      if (rows[this.rowAt(other) + PROC] === q) {
         if (other < f) latest[i] = f;
         return;
       }
     }
-    latest.push(f);
+    latest[this.latestCount++] = f;
   }
 
   private previousOn(event: number, word: number): number {
-    if (word !== 0 && this.also[event] === word) return this.beforeAlso[event]!;
-    return this.word[event] === word ? this.before0[event]! : this.before1[event]!;
+    const { rows } = this;
+    const at = this.rowAt(event);
+    if (word !== 0 && rows[at + ALSO] === word) return rows[at + BEFORE_ALSO]!;
+    return rows[at + WORD] === word ? rows[at + BEFORE0]! : rows[at + BEFORE1]!;
   }
 
   /** The class that an event has on one of its words. */
   private classOn(event: number, word: number): number {
-    return word !== 0 && this.also[event] === word ? READ : this.cls[event]!;
+    const { rows } = this;
+    const at = this.rowAt(event);
+    return word !== 0 && rows[at + ALSO] === word ? READ : rows[at + CLS]!;
   }
 
   /** Races between the new step and the events it depends on directly. */
   private findRaces(event: number, proc: number, step: PendingStep): void {
-    this.collect(proc, step);
-    const { latest, base, width, clock } = this;
-    for (const f of latest) {
-      const q = this.proc[f]!;
-      if (base[q]! >= this.index[f]!) continue;
+    const { latest, latestCount } = this;
+    for (let i = 0; i < latestCount; i++) {
+      const f = latest[i]!;
       // Only what is not ordered through another of them is adjacent.
-      if (latest.some((g) => g !== f && clock[g * width + q]! >= this.index[f]!)) continue;
+      if (this.isBasis(f) || this.isOrderedByOther(f)) continue;
       this.addRace(f, event, proc, step);
     }
+  }
+
+  /** Whether an event happened before the step by itself. */
+  private isBasis(f: number): boolean {
+    const at = this.rowAt(f);
+    return this.clocks[this.basis + this.rows[at + PROC]!]! >= this.rows[at + INDEX]!;
+  }
+
+  /** Whether one of the latest conflicting events stands behind another of them. */
+  private isOrderedByOther(f: number): boolean {
+    const { latest, latestCount } = this;
+    for (let i = 0; i < latestCount; i++) if (latest[i] !== f && this.happensBefore(f, latest[i]!)) return true;
+    return false;
   }
 
   /** Adds the race of `f` and the step, or, where the step would have to wait before `f` as well, one further back. */
   private addRace(f: number, later: number, proc: number, step: PendingStep): void {
     const { execution } = this;
     // Stores of one CPU to overlapping words keep their order.
-    if (proc >= execution.cpus && this.proc[f]! >= execution.cpus) {
-      if (execution.cpuOf(proc) === execution.cpuOf(this.proc[f]!)) return;
+    if (proc >= execution.cpus && this.procOf(f) >= execution.cpus) {
+      if (execution.cpuOf(proc) === execution.cpuOf(this.procOf(f))) return;
     }
     if (step.ready === undefined) {
       this.races.push({ earlier: f, later, proc, footprint: this.reversed(f, proc, step) });
       return;
     }
     for (let g = f; g >= 0; g = this.previousDependent(g, step)) {
-      const q = this.proc[g]!;
-      if (q === proc || this.base[q]! >= this.index[g]!) return;
+      if (this.procOf(g) === proc || this.isBasis(g)) return;
       if (this.couldGoBefore(g, step)) {
         this.races.push({ earlier: g, later, proc, footprint: this.reversed(g, proc, step) });
         return;
@@ -259,9 +330,9 @@ export class Trace extends EventColumns {
       for (let f = g - 1; f >= 0; f--) if (this.conflicts(f, step)) return f;
       return -1;
     }
-    const chained =
-      this.size[g]! <= CHAINED_WIDTH && this.word[g]! <= step.word && step.word < this.word[g]! + this.size[g]!;
-    if (chained) {
+    const size = this.get(g, SIZE);
+    const word = this.get(g, WORD);
+    if (size <= CHAINED_WIDTH && word <= step.word && step.word < word + size) {
       for (let f = this.previousOn(g, step.word); f >= 0; f = this.previousOn(f, step.word)) {
         if (classesConflict(this.classOn(f, step.word), step.cls)) return f;
       }
@@ -279,14 +350,12 @@ export class Trace extends EventColumns {
 
   /** What a word that holds `now` would hold with event `g` and all that happened after it undone. */
   private valueWithout(g: number, word: number, now: number): number {
-    const q = this.proc[g]!;
-    const index = this.index[g]!;
     let value = now;
     for (let f = this.head[word]!; f >= g; f = this.previousOn(f, word)) {
-      if (this.clock[f * this.width + q]! < index) continue;
+      if (!this.happensBefore(g, f)) continue;
       const cls = this.classOn(f, word);
-      if (cls === WRITE) value = this.old[f]!;
-      else if (cls === ADD) value -= deltaOf(this.kindOf(f), this.operand[f]!);
+      if (cls === WRITE) value = this.get(f, OLD);
+      else if (cls === ADD) value -= deltaOf(this.kindOf(f), this.get(f, OPERAND));
     }
     return value;
   }
@@ -301,9 +370,10 @@ export class Trace extends EventColumns {
       const woken = step.also !== 0 && !step.ready(this.valueWithout(g, word, step.value));
       cls = woken ? READ : classOf(operation, step.value, step.valueHi, true);
     } else if (kind === 'cmpxchg' || kind === 'trylock' || kind === 'read-trylock') {
-      const found = this.size[g]! <= CHAINED_WIDTH;
+      const found = this.get(g, SIZE) <= CHAINED_WIDTH;
       const value = found ? this.valueWithout(g, word, step.value) : step.value;
-      const valueHi = width === 2 && this.cls[g] === WRITE && this.word[g] === word ? this.oldHi[g]! : step.valueHi;
+      const overwrites = width === 2 && this.get(g, CLS) === WRITE && this.get(g, WORD) === word;
+      const valueHi = overwrites ? this.get(g, OLD_HI) : step.valueHi;
       cls = classOf(operation, value, valueHi, value === step.operand);
     }
     return { proc, cls, word, width, also: step.also };
@@ -315,63 +385,78 @@ export class Trace extends EventColumns {
     for (let p = 0; p < execution.cpus; p++) {
       if (!execution.isAlive(p) || execution.isEnabled(p)) continue;
       const pending = pendingStep(execution, p);
-      this.setBaseOfProc(p);
+      this.basis = this.basisOfProc(p);
       this.collect(p, pending);
-      for (const f of [...this.latest]) this.addRace(f, -1, p, pending);
+      for (const f of this.latest.slice(0, this.latestCount)) this.addRace(f, -1, p, pending);
     }
+  }
+
+  /** Where the clock lies of what happened before the later step of a race by itself. */
+  basisOf({ later, proc }: Race): number {
+    if (later < 0) return this.basisOfProc(proc);
+    if (this.isWeak) return this.clockAt(later) - this.width;
+    const previous = this.get(later, PREVIOUS);
+    return previous < 0 ? 0 : this.clockAt(previous);
+  }
+
+  /** Whether an event is in the clock that lies there. */
+  isIn(clock: number, event: number): boolean {
+    const at = this.rowAt(event);
+    return this.clocks[clock + this.rows[at + PROC]!]! >= this.rows[at + INDEX]!;
   }
 
   /**
    * The steps to take from before the earlier event in order to reverse a race: all later events that do not depend on
-   * the earlier one, then the later step itself (as -1). `before` receives what happened before the later step.
+   * the earlier one, then the later step itself (as -1). Fills `steps`, which has room for them; says how many.
    */
-  reversal(race: Race, before: Int32Array): number[] {
-    const { earlier, later } = race;
-    const q = this.proc[earlier]!;
-    const index = this.index[earlier]!;
-    const steps: number[] = [];
-    for (let f = earlier + 1; f < this.length; f++) {
-      if (f !== later && this.clock[f * this.width + q]! < index) steps.push(f);
+  reversal({ earlier, later }: Race, steps: Int32Array): number {
+    const { clocks, length } = this;
+    const q = this.procOf(earlier);
+    const index = this.get(earlier, INDEX);
+    let count = 0;
+    for (let f = earlier + 1; f < length; f++) {
+      if (f !== later && clocks[this.clockAt(f) + q]! < index) steps[count++] = f;
     }
-    steps.push(-1);
-    if (later < 0) this.setBaseOfProc(race.proc);
-    else this.base.set(this.basis.subarray(later * this.width, (later + 1) * this.width));
-    before.set(this.base);
-    return steps;
+    steps[count++] = -1;
+    return count;
   }
 
   private link(event: number): void {
-    const width = this.size[event]!;
-    const also = this.also[event]!;
+    const { rows, head } = this;
+    const at = this.rowAt(event);
+    const also = rows[at + ALSO]!;
     if (also !== 0) {
-      this.beforeAlso[event] = this.head[also]!;
-      this.head[also] = event;
+      rows[at + BEFORE_ALSO] = head[also]!;
+      head[also] = event;
     }
+    const width = rows[at + SIZE]!;
     if (width > CHAINED_WIDTH) {
       this.wide.push(event);
       return;
     }
-    const word = this.word[event]!;
+    const word = rows[at + WORD]!;
     if (width > 0) {
-      this.before0[event] = this.head[word]!;
-      this.head[word] = event;
+      rows[at + BEFORE0] = head[word]!;
+      head[word] = event;
     }
     if (width > 1) {
-      this.before1[event] = this.head[word + 1]!;
-      this.head[word + 1] = event;
+      rows[at + BEFORE1] = head[word + 1]!;
+      head[word + 1] = event;
     }
   }
 
   private unlink(event: number): void {
-    const width = this.size[event]!;
-    const also = this.also[event]!;
-    if (also !== 0) this.head[also] = this.beforeAlso[event]!;
+    const { rows, head } = this;
+    const at = this.rowAt(event);
+    const also = rows[at + ALSO]!;
+    if (also !== 0) head[also] = rows[at + BEFORE_ALSO]!;
+    const width = rows[at + SIZE]!;
     if (width > CHAINED_WIDTH) {
       this.wide.pop();
       return;
     }
-    const word = this.word[event]!;
-    if (width > 1) this.head[word + 1] = this.before1[event]!;
-    if (width > 0) this.head[word] = this.before0[event]!;
+    const word = rows[at + WORD]!;
+    if (width > 1) head[word + 1] = rows[at + BEFORE1]!;
+    if (width > 0) head[word] = rows[at + BEFORE0]!;
   }
 }

@@ -26,31 +26,29 @@ export interface Reversal {
 
 /** A reversal worked out from the trace that its race was found in; good until that trace changes. */
 export class TraceReversal implements Reversal {
-  private events: number[] = [];
-  private last: Footprint;
+  length = 0;
+  private events: Int32Array<ArrayBuffer> = new Int32Array(64);
+  private last: Footprint = { proc: 0, cls: 0, word: 0, width: 0, also: 0 };
   private readonly trace: Trace;
-  /** What happened before the last step by itself. */
-  private readonly base: Int32Array;
+  /** Where the clock lies of what happened before the last step by itself. */
+  private basis = 0;
 
   constructor(trace: Trace) {
     this.trace = trace;
-    this.base = new Int32Array(trace.width);
-    this.last = { proc: 0, cls: 0, word: 0, width: 0, also: 0 };
   }
 
   /** Turns to another race. */
   set(race: Race): void {
-    this.events = this.trace.reversal(race, this.base);
+    const { trace } = this;
+    if (this.events.length <= trace.length) this.events = new Int32Array(2 * trace.length);
+    this.basis = trace.basisOf(race);
+    this.length = trace.reversal(race, this.events);
     this.last = race.footprint;
-  }
-
-  get length(): number {
-    return this.events.length;
   }
 
   proc(step: number): number {
     const event = this.events[step]!;
-    return event < 0 ? this.last.proc : this.trace.proc[event]!;
+    return event < 0 ? this.last.proc : this.trace.procOf(event);
   }
 
   footprint(step: number): Footprint {
@@ -63,7 +61,7 @@ export class TraceReversal implements Reversal {
     const a = events[first]!;
     const b = events[second]!;
     if (b >= 0) return trace.happensBefore(a, b);
-    return this.base[trace.proc[a]!]! >= trace.index[a]! || trace.conflicts(a, this.last);
+    return trace.isIn(this.basis, a) || trace.conflicts(a, this.last);
   }
 
   conflicts(step: number, other: Footprint): boolean {
@@ -165,7 +163,7 @@ export function insert(children: WakeNode[], skip: number, reversal: Reversal): 
       if (at < 0) continue;
       if (at < length) {
         // What stands before it stays, one place further back.
-        left.copyWithin(start + 1, start, at);
+        for (let i = at; i > start; i--) left[i] = left[i - 1]!;
         start += 1;
       }
       followed = child;
