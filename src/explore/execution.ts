@@ -5,18 +5,16 @@
 // coming back here. Which words are shared is found out on the way, and `discovered` says that more were found.
 import type { Step, StepKind, Steps } from '../kernel/memory.ts';
 import type { AccessLog } from './access-log.ts';
-import { READ, WRITE, classOf, classesConflict, widestClass } from './footprint.ts';
+import { READ, WRITE, classOf } from './footprint.ts';
 import type { MemoryModel } from './program.ts';
 import type { PendingStep } from './race.ts';
+import { SharedWords } from './shared-words.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
 import type { BufferedStore } from './store-buffers.ts';
 import type { ExecutionEnd, Subject } from './subject.ts';
 
 /** Steps, seen or not, after which an execution is called a livelock, where nothing else is said. */
 export const MAX_STEPS = 20_000;
-
-/** In the table of who touches a word: more than one CPU. */
-const MANY = 255;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -44,11 +42,9 @@ export class Execution {
   readonly cpus: number;
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly buffers: readonly CpuStoreBuffer[];
-  /** Words known to be shared; meaningless where every step is a choice. */
-  readonly shared: Uint8Array;
+  /** Words that CPUs share, as far as is known; meaningless where every step is a choice. */
+  readonly shared: SharedWords;
   readonly taken: TakenStep;
-  /** More words are shared than was known when this execution began. */
-  discovered = false;
   /** Steps taken so far, seen or not. */
   steps = 0;
   preemptions = 0;
@@ -68,29 +64,24 @@ export class Execution {
   private returns: unknown[] = [];
   private gens: readonly Steps<unknown>[] = [];
   private readonly alive: boolean[] = [];
-  private readonly owner: Uint8Array;
-  private readonly touchedAs: Uint8Array;
-  private readonly touchedIn: Int32Array;
-  private generation = 0;
   private lastCpu = -1;
   private budget = -1;
+  private scheduler: (() => number) | undefined = undefined;
+  /** The proc that the scheduler named last, if it has not gone yet; -1: it is to be asked. */
+  private named = -1;
   /** Whether a CPU's stores are taken out by one proc for each word, so that their names say which words are shared. */
   readonly byWord: boolean;
   private readonly drainProcs = new Map<number, number>();
   private readonly drainCpus: number[] = [];
   private readonly drainWords: number[] = [];
 
-  constructor(subject: Subject, model: MemoryModel, shared?: Uint8Array) {
+  constructor(subject: Subject, model: MemoryModel) {
     this.subject = subject;
     this.model = model;
     this.cpus = subject.cpus.length;
     this.announcers = subject.cpus.map((_, p) => (step: Step) => this.arrive(p, step));
     this.words = subject.words;
-    const tracked = subject.everyStep ? 0 : subject.words.length;
-    this.shared = shared ?? new Uint8Array(tracked);
-    this.owner = new Uint8Array(tracked);
-    this.touchedAs = new Uint8Array(tracked);
-    this.touchedIn = new Int32Array(tracked);
+    this.shared = new SharedWords(subject.everyStep ? 0 : subject.words.length);
     this.taken = {
       proc: 0,
       kind: 'note',
@@ -110,7 +101,7 @@ export class Execution {
     if (model === 'tso' && !this.byWord) for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
     const isSeen = subject.everyStep
       ? (): boolean => true
-      : (word: number, width: number): boolean => this.isShared(word, width);
+      : (word: number, width: number): boolean => this.shared.has(word, width);
     this.buffers = subject.cpus.map(
       (_, cpu) =>
         new CpuStoreBuffer(
@@ -125,7 +116,7 @@ export class Execution {
 
   /** Begins again: memory as at first, every CPU before its first step. */
   restart(): void {
-    this.generation += 1;
+    this.shared.begin();
     this.steps = 0;
     this.preemptions = 0;
     this.runs.length = 0;
@@ -133,7 +124,6 @@ export class Execution {
     this.returns = new Array<unknown>(this.cpus).fill(undefined);
     this.lastCpu = -1;
     this.budget = -1;
-    this.discovered = false;
     const { cpus } = this.subject;
     for (let p = 0; p < this.cpus; p++) {
       const cpu = cpus[p]!;
@@ -170,6 +160,11 @@ export class Execution {
   /** Run-length schedule: proc, count, proc, count … */
   get schedule(): readonly number[] {
     return this.runs;
+  }
+
+  /** More words are shared than was known when this execution began. */
+  get discovered(): boolean {
+    return this.shared.discovered;
   }
 
   /** How many procs there are so far: CPUs first, then those that take stores out. */
@@ -212,7 +207,7 @@ export class Execution {
     if (this.model === 'sc' || this.byWord === (word === '')) return -1;
     if (Number(word) >= this.words.length) return -1;
     // That it was buffered says that others see it.
-    if (this.byWord && !this.subject.everyStep) this.shared[Number(word)] = 1;
+    if (this.byWord && !this.subject.everyStep) this.shared.add(Number(word));
     return this.drainProc(cpu, Number(word));
   }
 
@@ -324,6 +319,32 @@ export class Execution {
     return this.steps - before;
   }
 
+  /**
+   * Runs to the end, or until somebody threw: `scheduler` is asked at each choice who goes next, and says -1 where nobody
+   * can. A CPU that goes on is not left for that: coming back to it costs as much as all else that a step does.
+   */
+  run(scheduler: () => number): void {
+    this.scheduler = scheduler;
+    this.named = -1;
+    while (this.errors.length === 0 && !this.overran) {
+      const proc = this.named >= 0 ? this.named : scheduler();
+      if (proc < 0) break;
+      this.named = -1;
+      this.take(proc);
+    }
+    this.scheduler = undefined;
+  }
+
+  /** Whether the scheduler lets a CPU go on that has come to a choice. */
+  private goesOn(proc: number): boolean {
+    if (this.scheduler === undefined || this.overran) return false;
+    this.named = this.scheduler();
+    if (this.named !== proc) return false;
+    this.named = -1;
+    this.turns[proc]! += 1;
+    return true;
+  }
+
   /** Whether everything is over: every CPU has ended or idles, and no store waits. */
   isOver(): boolean {
     for (let p = 0; p < this.cpus; p++) {
@@ -371,13 +392,12 @@ export class Execution {
       this.listener.announced(proc);
     }
     if (this.starting) {
-      if (!this.subject.everyStep) this.touch(proc, step);
+      if (!this.subject.everyStep) this.shared.touch(proc, step);
       return true;
     }
     if (this.isChoice(proc, step)) {
-      if (this.budget <= 0 || !this.isEnabled(proc)) return true;
-      // A token's run goes on.
-      this.budget -= 1;
+      if (this.budget > 0 && this.isEnabled(proc)) this.budget -= 1;
+      else if (!this.goesOn(proc)) return true;
     } else if (this.budget === 0) return true;
     else if (this.budget > 0) this.budget -= 1;
     this.listener?.beforeStep(proc, step, false);
@@ -405,51 +425,14 @@ export class Execution {
       if (buffer.blocks(step)) return true;
       // A store that goes into the buffer is seen by nobody yet; a release store first orders what is before it.
       if (isStore(step.kind)) {
-        if (!this.subject.everyStep) this.touch(proc, step);
+        if (!this.subject.everyStep) this.shared.touch(proc, step);
         if (step.kind === 'release') buffer.barrier();
         return false;
       }
     }
     if (this.subject.everyStep) return step.width > 0;
-    const seen = this.touch(proc, step);
+    const seen = this.shared.touch(proc, step);
     return seen || (step.ready !== undefined && !this.isReady(step));
-  }
-
-  private isShared(word: number, width: number): boolean {
-    for (let w = word; w < word + width; w++) if (this.shared[w] !== 0) return true;
-    return false;
-  }
-
-  /** Notes that a CPU touches the step's words; whether one of them is shared, as far as is known now. */
-  private touch(proc: number, step: Step): boolean {
-    let seen = step.also !== 0 && this.shared[step.also] !== 0;
-    const cls = widestClass(step.kind);
-    const { shared } = this;
-    const end = step.word + step.width;
-    for (let word = step.word; word < end; word++) {
-      if (shared[word] !== 0) seen = true;
-      else if (this.touchWord(proc, word, cls)) {
-        shared[word] = 1;
-        this.discovered = true;
-        seen = true;
-      }
-    }
-    return seen;
-  }
-
-  /** Whether this touch makes a word shared: two CPUs, and accesses that do not commute. */
-  private touchWord(proc: number, word: number, cls: number): boolean {
-    if (this.touchedIn[word] !== this.generation) {
-      this.touchedIn[word] = this.generation;
-      this.owner[word] = proc;
-      this.touchedAs[word] = cls;
-      return false;
-    }
-    const as = this.touchedAs[word]! | cls;
-    this.touchedAs[word] = as;
-    if (this.owner[word] === proc) return false;
-    this.owner[word] = MANY;
-    return as !== cls || classesConflict(cls, cls);
   }
 }
 

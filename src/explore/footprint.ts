@@ -64,6 +64,9 @@ export function classOf(step: Operation, value: number, valueHi: number, free: b
 
 /** The class that a kind has at most: what discovery of shared words must assume before the step is taken. */
 export function widestClass(kind: StepKind): number {
+  // The kinds that most steps are of first: a look into the table costs as much as the rest of a step.
+  if (kind === 'plain-read' || kind === 'hw-read' || kind === 'read' || kind === 'user-read') return READ;
+  if (kind === 'plain-write' || kind === 'write' || kind === 'user-write' || kind === 'cmpxchg') return WRITE;
   const fixed = CLASS_OF[kind];
   if (fixed !== 0) return fixed;
   return kind === 'read-trylock' ? ADD : WRITE;

@@ -71,8 +71,6 @@ export function runJob(execution: Execution, job: Job, options: JobOptions): Job
     const ends = options.afterExecution(dpor) || (complaint !== undefined && options.stopAtFailure);
     return ends ? 'stop' : 'go on';
   }, options.limit);
-  const discovered: number[] = [];
-  if (execution.discovered) execution.shared.forEach((is, word) => is !== 0 && discovered.push(word));
   return {
     executions: dpor.executions,
     blocked: dpor.blocked,
@@ -81,7 +79,7 @@ export function runJob(execution: Execution, job: Job, options: JobOptions): Job
     above: dpor.above,
     root: dpor.rootStep,
     open: dpor.isFinished ? [] : dpor.open(),
-    discovered,
+    discovered: execution.discovered ? execution.shared.list() : [],
   };
 }
 

@@ -61,7 +61,7 @@ export function doJobTask(task: JobTask): JobAnswer {
   const subject = subjectFor(task.spec);
   const execution = new Execution(subject, task.memoryModel);
   execution.maxSteps = task.steps;
-  for (const word of task.shared) execution.shared[word] = 1;
+  for (const word of task.shared) execution.shared.add(word);
   for (const name of task.procs) execution.procByName(name);
   const { rules = {} } = aboutOf(task.spec, subject, task.memoryModel);
   const judges = new ExecutionJudges(execution, task.judges, rules);

@@ -60,7 +60,7 @@ export class ExecutionJudges {
   constructor(execution: Execution, names: readonly JudgeName[] = ALL_JUDGES, rules: JudgeRules = {}) {
     this.execution = execution;
     this.rules = rules;
-    this.log = new AccessLog(execution.cpus, execution.subject.everyStep ? undefined : execution.shared);
+    this.log = new AccessLog(execution.cpus, execution.subject.everyStep ? undefined : execution.shared.is);
     this.races = names.includes('data-race') ? new DataRaceDetector(execution.cpus, rules.races) : undefined;
     this.locks = names.includes('lock-order') ? new LockOrder(rules.locks) : undefined;
     if (names.length > 0) execution.log = this.log;

@@ -1,6 +1,6 @@
 // Setting a machine's memory back between executions, and telling the ends of executions apart.
 //
-// All below RAM is set back by one copy. A frame of RAM is set back if it was written: every store to RAM is announced
+// Below RAM, all but the log and what mmu_gathers left behind is set back by a few copies. A frame of RAM is set back if it was written: every store to RAM is announced
 // as a step of a writing kind by its CPU, in the same execution, before a store buffer may hold it back; kernel code
 // that writes without a step (local_write) does so below RAM only.
 import { Cpu } from '../kernel/cpu.ts';
@@ -35,7 +35,7 @@ export class ExploredCpu extends Cpu {
   }
 }
 
-/** Words of a CPU's mmu_gather that mean nothing between two system calls. */
+/** Words from one to before another. */
 interface Range {
   readonly from: number;
   readonly to: number;
@@ -59,11 +59,14 @@ export class KernelImage {
     this.told = toldRanges(layout);
   }
 
-  /** Sets the memory back. */
+  /** Sets the memory back; what an mmu_gather left behind stays, since every gather begins by forgetting it. */
   restore(): void {
     const { words, initial, dirty } = this;
-    const { ram } = this.layout;
-    words.set(initial.subarray(0, ram));
+    const { ram, dmesg } = this.layout;
+    const logged = Math.min(words[header.dmesg_next]!, DMESG_RECORDS);
+    words.set(initial.subarray(dmesg, dmesg + logged * DMESG_RECORD_WORDS), dmesg);
+    for (const { from, to } of this.told) words.set(initial.subarray(from, to), from);
+    words[header.clock] = initial[header.clock]!;
     for (let frame = dirty.indexOf(1); frame >= 0; frame = dirty.indexOf(1, frame + 1)) {
       const from = ram + (frame << FRAME_SHIFT);
       words.set(initial.subarray(from, from + FRAME_WORDS), from);

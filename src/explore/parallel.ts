@@ -66,9 +66,7 @@ class PooledSearch {
   }
 
   get shared(): number[] {
-    const words: number[] = [];
-    this.search.execution.shared.forEach((is, word) => is !== 0 && words.push(word));
-    return words;
+    return this.search.execution.shared.list();
   }
 
   /** Starts what will probably be next, and answers with what is. */
@@ -158,7 +156,7 @@ export async function exploreInPool(
   const saved = checkpoint === undefined ? undefined : loadCheckpoint(checkpoint, name);
   if (saved !== undefined) {
     for (const proc of saved.procs) execution.procByName(proc);
-    for (const word of saved.shared) execution.shared[word] = 1;
+    for (const word of saved.shared) execution.shared.add(word);
     pooled.frontier = Frontier.restore(saved.frontier);
   }
   const save = (): void => {
@@ -183,7 +181,7 @@ async function runJobs(pooled: PooledSearch, save: () => void, signal: AbortSign
     if (signal?.aborted === true || search.isCut(executions, UNKNOWN)) return;
     const result = await pooled.next(job, Math.min(JOB_EXECUTIONS, search.settings.executions - executions));
     if (result.discovered.length > 0) {
-      for (const word of result.discovered) search.execution.shared[word] = 1;
+      for (const word of result.discovered) search.execution.shared.add(word);
       pooled.frontier = new Frontier();
       continue;
     }

@@ -141,11 +141,12 @@ export class Bounded {
 /** A uniformly random choice among those that can go, at every point. */
 export function randomWalk(execution: Execution, random: Random): void {
   execution.restart();
-  while (!isEnded(execution)) {
-    const enabled = enabledProcs(execution);
-    if (enabled.length === 0) return;
-    execution.take(enabled[random.below(enabled.length)]!);
-  }
+  const enabled: number[] = [];
+  execution.run(() => {
+    let count = 0;
+    for (let proc = 0; proc < execution.procs; proc++) if (execution.isEnabled(proc)) enabled[count++] = proc;
+    return count === 0 ? -1 : enabled[random.below(count)]!;
+  });
 }
 
 /**
@@ -159,18 +160,18 @@ export function pctRun(execution: Execution, random: Random, depth: number, leng
   const changes = new Map<number, number>();
   for (let i = 1; i < depth; i++) changes.set(1 + random.below(Math.max(length, 1)), depth - 1 - i);
   let steps = 0;
-  while (!isEnded(execution)) {
-    let best = -1;
+  let best = -1;
+  execution.run(() => {
+    const fall = changes.get(steps);
+    if (fall !== undefined) priorities[best] = fall;
+    best = -1;
     for (let proc = 0; proc < execution.procs; proc++) {
       // Priorities of equal weight in random order; what changes at a point falls below depth.
       priorities[proc] ??= depth + random.fraction();
       if (execution.isEnabled(proc) && (best < 0 || priorities[proc]! > priorities[best]!)) best = proc;
     }
-    if (best < 0) return steps;
-    steps += 1;
-    execution.take(best);
-    const fall = changes.get(steps);
-    if (fall !== undefined) priorities[best] = fall;
-  }
+    if (best >= 0) steps += 1;
+    return best;
+  });
   return steps;
 }

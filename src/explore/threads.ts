@@ -61,7 +61,7 @@ export async function replayOnThreads(
     turns,
     procs,
     memoryModel,
-    shared: subject.everyStep ? undefined : sharedWords(execution),
+    shared: subject.everyStep ? undefined : execution.shared.list(),
     limitMs: TURN_MS,
   };
   // The same memory, set back: the threads do it all again.
@@ -87,12 +87,6 @@ function endOf(subject: ReturnType<typeof subjectOf>, execution: Execution): unk
     return subject.observations.map((seen) => [...seen.values]);
   }
   return execution.end().returns.map((returned) => returned ?? null);
-}
-
-function sharedWords(execution: Execution): number[] {
-  const words: number[] = [];
-  execution.shared.forEach((is, word) => is !== 0 && words.push(word));
-  return words;
 }
 
 function work(subject: ReturnType<typeof subjectOf>, spec: SubjectSpec, cpu: number): Partial<GateTask> {
