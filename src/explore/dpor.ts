@@ -7,6 +7,7 @@
 import type { Execution } from './execution.ts';
 import type { Footprint } from './footprint.ts';
 import { NondeterminismError } from './nondeterminism.ts';
+import { RewindingExecution } from './rewinding-execution.ts';
 import { Trace } from './trace.ts';
 import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
 import type { ReversalData, WakeNode } from './wakeup.ts';
@@ -107,7 +108,8 @@ export class Dpor {
   /** One execution along the first branches of the trees. False if it was abandoned: all that could go on sleeps. */
   private runOnce(): boolean {
     const { execution, trace, root } = this;
-    if (!execution.rewindTo(trace.length)) this.beginAgain();
+    const isThere = execution instanceof RewindingExecution && execution.rewindTo(trace.length);
+    if (!isThere) this.beginAgain();
     if (trace.length < root.prefix.length) this.enterRoot();
     for (;;) {
       if (execution.overran || execution.discovered) return true;

@@ -144,14 +144,6 @@ export class Execution {
     this.starting = false;
   }
 
-  /**
-   * Undoes all steps but the first `depth`, where that is possible: then the next can be taken from there. False: begin
-   * again.
-   */
-  rewindTo(_depth: number): boolean {
-    return false;
-  }
-
   /** The execution is over, as far as whoever drives it is concerned: to be called before it is judged. */
   ended(): void {
     // An execution that runs from the beginning has all that judges read.

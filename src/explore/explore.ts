@@ -13,7 +13,7 @@ import type { EndState, MemoryModel, Program } from './program.ts';
 import { ProgramSubject } from './program-subject.ts';
 import { Random } from './random.ts';
 import type { ExecutionRecord } from './record.ts';
-import { RewindingExecution } from './rewinding-execution.ts';
+import { RewindingExecution, executionFor } from './rewinding-execution.ts';
 import { record } from './recorder.ts';
 import type { Watch } from './recorder.ts';
 import { failureOf, shrink } from './shrink.ts';
@@ -295,17 +295,14 @@ function judgesFor(execution: Execution, settings: Settings, rules: JudgeRules |
   return new ExecutionJudges(execution, rules === undefined ? [] : settings.judges, rules);
 }
 
-/** An execution that does what a search by these settings needs as fast as can be. */
-function executionFor(subject: Subject, settings: Settings): Execution {
-  const rewinds = settings.strategy === 'dpor' && settings.memoryModel === 'sc' && subject instanceof ProgramSubject;
-  return rewinds ? new RewindingExecution(subject, settings.audit) : new Execution(subject, settings.memoryModel);
-}
-
 /** Explores a subject. What explore() does for programs, for anything that can be driven. */
 export function exploreSubject(subject: Subject, options: ExploreOptions, about?: About): Exploration {
   const settings = checkOptions(options);
   const { rules, identity } = aboutOf(subject, about);
-  const search = new Search(executionFor(subject, settings), settings, rules);
+  const { memoryModel, strategy, audit } = settings;
+  const execution =
+    strategy === 'dpor' ? executionFor(subject, memoryModel, audit) : new Execution(subject, memoryModel);
+  const search = new Search(execution, settings, rules);
   const seen = settings.audit && settings.strategy === 'dpor' ? new Set<string>() : undefined;
   const { complete, pctLength } = searchAll(search, seen);
   return conclude(search, complete, pctLength, seen, identity);

@@ -1,12 +1,13 @@
 // A job of a search as a task for another thread: data both ways, with procs by the order in which both know them.
 import { complaintOf } from './complaint.ts';
-import { Execution } from './execution.ts';
+import type { Execution } from './execution.ts';
 import { runJob, withWidth } from './frontier.ts';
 import type { Job, JobResult } from './frontier.ts';
 import { ExecutionJudges } from './judges.ts';
 import type { LockOrderFinding } from './judges.ts';
 import type { Settings } from './options.ts';
 import type { MemoryModel } from './program.ts';
+import { executionFor } from './rewinding-execution.ts';
 import { failureOf } from './shrink.ts';
 import type { FailingSchedule } from './shrink.ts';
 import type { Subject } from './subject.ts';
@@ -59,7 +60,7 @@ function subjectFor(spec: SubjectSpec): Subject {
 /** Does a job in this thread. */
 export function doJobTask(task: JobTask): JobAnswer {
   const subject = subjectFor(task.spec);
-  const execution = new Execution(subject, task.memoryModel);
+  const execution = executionFor(subject, task.memoryModel, false);
   execution.maxSteps = task.steps;
   for (const word of task.shared) execution.shared.add(word);
   for (const name of task.procs) execution.procByName(name);

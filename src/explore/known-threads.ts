@@ -5,7 +5,7 @@
 // branch for each value that the state's step may see. A search that meets a history again need not run the thread; one
 // that meets a new one runs the thread alone up to there, showing it the values of its history, and on from there.
 import type { Step, StepKind, Steps } from '../kernel/memory.ts';
-import { LivelockError } from './execution.ts';
+import { LivelockError, MAX_STEPS } from './execution.ts';
 import { fixedClass } from './footprint.ts';
 import type { ProgramSubject } from './program-subject.ts';
 
@@ -56,7 +56,7 @@ export function knownAfter(state: ThreadState, seen: number, seenHi: number): Th
 /** The threads of one program. */
 export class KnownThreads {
   /** Longest run of steps that nobody sees. */
-  maxSilent: number = Infinity;
+  maxSilent: number = MAX_STEPS;
   private readonly program: ProgramSubject;
   private readonly roots: (ThreadState | undefined)[] = [];
   /** Threads that stand, for real, where they were left. */

@@ -1,7 +1,10 @@
 // What can be explored: threads as stepped functions over shared words, and what must be true in the end.
 import type { Processor, Steps } from '../kernel/memory.ts';
 
-/** One thread: a stepped function of its CPU. What it returns is kept with the end state. */
+/**
+ * One thread: a stepped function of its CPU. What it returns is kept with the end state. It takes nothing from anywhere
+ * but its words, and leaves nothing anywhere else: a search runs it only as often as it has to.
+ */
 export type Thread = (cpu: Processor) => Steps<unknown>;
 
 /** The end of one execution. */

@@ -10,8 +10,9 @@ import { READ, classOf } from './footprint.ts';
 import { KnownThreads, knownAfter } from './known-threads.ts';
 import type { ThreadState } from './known-threads.ts';
 import { NondeterminismError } from './nondeterminism.ts';
-import type { ProgramSubject } from './program-subject.ts';
-import type { ExecutionEnd } from './subject.ts';
+import type { MemoryModel } from './program.ts';
+import { ProgramSubject } from './program-subject.ts';
+import type { ExecutionEnd, Subject } from './subject.ts';
 
 /** Executions that are run with the real threads: the first of a search, and then one of so many. */
 const REAL_AT_FIRST = 4;
@@ -67,7 +68,8 @@ export class RewindingExecution extends Execution {
     }
   }
 
-  override rewindTo(depth: number): boolean {
+  /** Undoes all steps but the first `depth`, so that the next can be taken from there. False: begin again, for real. */
+  rewindTo(depth: number): boolean {
     const n = this.executions++;
     if (this.alwaysReal || n < REAL_AT_FIRST || n % REAL_EVERY === 0) return false;
     const { words, done, errors } = this;
@@ -192,6 +194,12 @@ export class RewindingExecution extends Execution {
     this.at[cpu] = state;
     if (state.error !== undefined) this.errors.push({ cpu, message: state.error });
   }
+}
+
+/** An execution for a search by partial-order reduction: one that goes back, where there is one. */
+export function executionFor(subject: Subject, model: MemoryModel, alwaysReal: boolean): Execution {
+  const goesBack = model === 'sc' && subject instanceof ProgramSubject;
+  return goesBack ? new RewindingExecution(subject, alwaysReal) : new Execution(subject, model);
 }
 
 function nothingDone(proc: number, state: ThreadState): Done {

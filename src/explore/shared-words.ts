@@ -97,12 +97,13 @@ export class SharedWords {
     const { entries, generation } = this;
     const entry = entries[word]!;
     if (entry >> GENERATION_SHIFT !== generation) return this.touchFirst(cpu, word, cls);
-    const owner = ownerOf(entry);
-    const as = (entry & CLASSES) | cls;
-    if (owner === cpu) {
+    if (ownerOf(entry) === cpu) {
       entries[word] = entry | cls;
       return false;
     }
+    // The other CPU may have touched the page as a whole since.
+    if (ownerOf(entry) !== MANY) this.split(word >> PAGE_SHIFT);
+    const as = (entries[word]! & CLASSES) | cls;
     entries[word] = this.entry(MANY, as);
     return as !== cls || classesConflict(cls, cls);
   }
@@ -136,6 +137,7 @@ export class SharedWords {
   private split(page: number): void {
     const { entries, generation } = this;
     const whole = this.pages[page]!;
+    if (ownerOf(whole) === MANY) return;
     this.pages[page] = this.entry(MANY, 0);
     if ((whole & CLASSES) === 0) return;
     const from = page << PAGE_SHIFT;
