@@ -32,6 +32,25 @@ export const LOCK_IPI = 11;
 export const lock_stat = { acquisitions: 0, contentions: 1, spins: 2, parks: 3 } as const;
 export const LOCK_STAT_WORDS = 4;
 
+/** The most CPUs that a machine can have. */
+export const MAX_CPUS = 64;
+
+/** What a metered CPU measures of one lock class: times in nanoseconds (longs), timed holds, waits by who held it. */
+export const meter_class = {
+  wait_total: 0,
+  wait_max: 2,
+  hold_total: 4,
+  hold_max: 6,
+  holds: 8,
+  waited_for: 16,
+} as const;
+export const METER_CLASS_WORDS = 80;
+/** Buckets of the histogram of fault latencies: up to half a minute. */
+export const LATENCY_BUCKETS = 512;
+/** What a metered CPU measures: the longest fault (long), the histogram, and each lock class. */
+export const meter = { latency_max: 0, latency: 2, classes: 514 } as const;
+export const METER_WORDS: number = meter.classes + LOCK_CLASSES.length * METER_CLASS_WORDS;
+
 /** Per-CPU event counters (Linux: vm_event_states and the perf software events). */
 export const VM_EVENTS = [
   'pgfault',

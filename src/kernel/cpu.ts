@@ -40,6 +40,16 @@ export class Cpu implements Processor {
   readonly locking: number;
   readonly lock: number;
   readonly soft_dirty: boolean;
+  /** Whether it measures how long faults, waits and holds last (meter.ts), where, and what it needs for that. */
+  readonly metered: boolean;
+  readonly meters: Word;
+  fault_countdown = 1;
+  hold_countdown = 1;
+  /** The lock whose hold is being timed (0: none), its class, and since when. */
+  timed_lock: Word = 0;
+  timed_class = 0;
+  timed_since = 0;
+  meter_random: number;
   /** Depth of local_irq_save: no interprocessor interrupt is answered while above 0. */
   irqs_off = 0;
   /** Depth of rcu_read_lock. */
@@ -87,6 +97,9 @@ export class Cpu implements Processor {
     this.locking = this.words[header.locking] ?? 0;
     this.lock = this.words[header.lock] ?? 0;
     this.soft_dirty = this.words[header.soft_dirty] === 1;
+    this.metered = this.words[header.metered] === 1;
+    this.meters = this.area + this.layout.meters;
+    this.meter_random = id + 1;
     this.step = {
       kind: 'note',
       cpu: id,

@@ -4,6 +4,8 @@
 // Fields marked `long` are 64-bit integers below 2^53 and start at an even offset. The layout is a pure function of
 // the sizes in the header, so every CPU that attaches to the buffer computes the same one.
 
+import { METER_WORDS } from './counters.ts';
+
 export * from './counters.ts';
 
 /** struct page: one for each frame of RAM, 64 bytes as in Linux. */
@@ -303,6 +305,8 @@ export const header = {
   maple_nodes: 33,
   highest_pfn_taken: 34,
   fail_count: 35,
+  /** 1: CPUs measure how long faults, waits and holds last. */
+  metered: 36,
 } as const;
 export const HEADER_WORDS = 64;
 export const MAGIC = 0x50475243;
@@ -384,6 +388,7 @@ export interface Layout extends Sizes {
   /** Offsets within a CPU's area of the parts whose size depends on the configuration. */
   pcp: number;
   gather: number;
+  meters: number;
   rcu_callbacks: number;
   ipi_slots: number;
   tlb: number;
@@ -437,6 +442,7 @@ export function layout(sizes: Sizes): Layout {
   };
   const pcp = takeInArea(MAX_NR_ZONES * PER_CPU_PAGES_WORDS);
   const gather = takeInArea(MMU_GATHER_PAGES + 16);
+  const meters = takeInArea(METER_WORDS);
   const rcu_callbacks = takeInArea(RCU_CALLBACKS * RCU_CALLBACK_WORDS);
   const ipi_slots = takeInArea(sizes.cpus * IPI_SLOT_WORDS);
   const tlb = takeInArea(TLB_ENTRIES * TLB_ENTRY_WORDS);
@@ -457,6 +463,7 @@ export function layout(sizes: Sizes): Layout {
     cpu_area_words,
     pcp,
     gather,
+    meters,
     rcu_callbacks,
     ipi_slots,
     tlb,

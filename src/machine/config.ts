@@ -1,7 +1,7 @@
 // What a machine can be configured to be, and the words of the header that say so.
 import { availableParallelism } from 'node:os';
 import { DEFENCES } from '../kernel/defences.ts';
-import { MAGIC, RCU_MAPLE_NODES, VERSION, header, layout } from '../kernel/layout.ts';
+import { MAGIC, MAX_CPUS, RCU_MAPLE_NODES, VERSION, header, layout } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
 import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
@@ -46,12 +46,12 @@ export interface MachineConfig {
   stuckMs: number;
   /** VMAs that one process can have. */
   maxVmas: number;
+  /** Measure how long faults, waits and holds last. */
+  metered: boolean;
 }
 
 const MIB = 1024 * 1024;
 const PAGE = 4096;
-/** More threads than this only measure the scheduler of the host. */
-export const MAX_CPUS = 64;
 const MIN_MEMORY: number = MIB;
 export const MAX_MEMORY: number = 2048 * MIB;
 /**
@@ -80,6 +80,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   seed: 1,
   stuckMs: 3000,
   maxVmas: 1024,
+  metered: false,
 };
 
 function checkRange(what: string, value: number, low: number, high: number, example: string): void {
@@ -164,6 +165,7 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
   words[header.max_memcgs] = sizes.max_memcgs;
   words[header.maple_nodes] = sizes.maple_nodes;
   words[header.soft_dirty] = config.softDirty ? 1 : 0;
+  words[header.metered] = config.metered ? 1 : 0;
   words[header.stuck_ms] = config.stuckMs;
   words[header.seed] = config.seed | 0;
   words[header.locking] = LOCKING_DESIGNS.findIndex((d) => d.name === config.locking);

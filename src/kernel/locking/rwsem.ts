@@ -18,6 +18,7 @@ import {
   write,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { begin_hold, begin_wait, end_hold, end_wait } from '../meter.ts';
 import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
 
 export const RWSEM_WRITER_LOCKED = 1;
@@ -66,13 +67,19 @@ export function* down_read(cpu: Cpu, sem: Word, lock_class: number): Steps<void>
     return;
   }
   let contended = false;
+  let since = 0;
   while (((yield* atomic_fetch_add(cpu, sem, RWSEM_READER_BIAS)) & RWSEM_READ_FAILED_MASK) !== 0) {
-    if (!contended) count_lock(cpu, lock_class, lock_stat.contentions, 1);
+    if (!contended) {
+      count_lock(cpu, lock_class, lock_stat.contentions, 1);
+      since = begin_wait(cpu, lock_class, sem + rwsem.owner);
+    }
     contended = true;
     yield* atomic_fetch_add(cpu, sem, -RWSEM_READER_BIAS);
     wake_waiters(cpu, sem);
     yield* smp_cond_load(cpu, sem, (v) => (v & RWSEM_READ_FAILED_MASK) === 0, lock_class, sem + rwsem.owner);
   }
+  end_wait(cpu, lock_class, since);
+  if (!STEPPED && --cpu.hold_countdown === 0) begin_hold(cpu, sem, lock_class);
 }
 
 /** down_read_trylock: never waits. */
@@ -89,6 +96,7 @@ export function* down_read_trylock(cpu: Cpu, sem: Word, lock_class: number): Ste
     const found = yield* cmpxchg(cpu, sem, count, count + RWSEM_READER_BIAS);
     if (found === count) {
       count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
+      if (!STEPPED && --cpu.hold_countdown === 0) begin_hold(cpu, sem, lock_class);
       return true;
     }
     count = found;
@@ -98,6 +106,7 @@ export function* down_read_trylock(cpu: Cpu, sem: Word, lock_class: number): Ste
 
 /** up_read. */
 export function* up_read(cpu: Cpu, sem: Word): Steps<void> {
+  if (!STEPPED && cpu.timed_lock === sem) end_hold(cpu);
   if (STEPPED && cpu.explored) {
     if (cpu.about('read-unlock', sem)) yield cpu.step;
     control_add(cpu, sem, -RWSEM_READER_BIAS);
@@ -115,6 +124,7 @@ export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void
     control_write(cpu, sem, RWSEM_WRITER_LOCKED);
   } else if ((yield* cmpxchg(cpu, sem, 0, RWSEM_WRITER_LOCKED)) !== 0) {
     count_lock(cpu, lock_class, lock_stat.contentions, 1);
+    const since = begin_wait(cpu, lock_class, sem + rwsem.owner);
     for (;;) {
       yield* atomic_fetch_or(cpu, sem, RWSEM_FLAG_WAITERS);
       const free = yield* smp_cond_load(
@@ -127,12 +137,15 @@ export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void
       // Taking it clears the waiters bit; another waiting writer sets it again.
       if ((yield* cmpxchg(cpu, sem, free, RWSEM_WRITER_LOCKED)) === free) break;
     }
+    end_wait(cpu, lock_class, since);
   }
   local_write(cpu, sem + rwsem.owner, cpu.id + 1);
+  if (!STEPPED && --cpu.hold_countdown === 0) begin_hold(cpu, sem, lock_class);
 }
 
 /** up_write. */
 export function* up_write(cpu: Cpu, sem: Word): Steps<void> {
+  if (!STEPPED && cpu.timed_lock === sem) end_hold(cpu);
   local_write(cpu, sem + rwsem.owner, 0);
   if (STEPPED && cpu.explored) {
     if (cpu.about('write-unlock', sem)) yield cpu.step;

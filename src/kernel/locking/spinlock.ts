@@ -26,6 +26,7 @@ import {
   xchg_byte,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { begin_hold, begin_wait, end_hold, end_wait } from '../meter.ts';
 import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
 
 export const LOCK_QSPINLOCK = 0;
@@ -60,11 +61,14 @@ export function* spin_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void
     const val = yield* cmpxchg(cpu, lock, 0, _Q_LOCKED_VAL);
     if (val !== 0) {
       count_lock(cpu, lock_class, lock_stat.contentions, 1);
+      const since = begin_wait(cpu, lock_class, lock + spinlock.holder);
       if (cpu.lock === LOCK_QSPINLOCK) yield* queued_spin_lock_slowpath(cpu, lock, val, lock_class);
       else yield* test_and_set_slowpath(cpu, lock, lock_class);
+      end_wait(cpu, lock_class, since);
     }
   }
   local_write(cpu, lock + spinlock.holder, cpu.id + 1);
+  if (!STEPPED && --cpu.hold_countdown === 0) begin_hold(cpu, lock, lock_class);
 }
 
 const is_zero = (val: number): boolean => val === 0;
@@ -111,11 +115,13 @@ export function* spin_trylock(cpu: Cpu, lock: Word, lock_class: number): Steps<b
   } else if ((yield* cmpxchg(cpu, lock, 0, _Q_LOCKED_VAL)) !== 0) return false;
   count_lock(cpu, lock_class, lock_stat.acquisitions, 1);
   local_write(cpu, lock + spinlock.holder, cpu.id + 1);
+  if (!STEPPED && --cpu.hold_countdown === 0) begin_hold(cpu, lock, lock_class);
   return true;
 }
 
 /** spin_unlock. */
 export function* spin_unlock(cpu: Cpu, lock: Word): Steps<void> {
+  if (!STEPPED && cpu.timed_lock === lock) end_hold(cpu);
   local_write(cpu, lock + spinlock.holder, 0);
   if (STEPPED && cpu.explored) {
     yield* unlock_in_one_step(cpu, lock);
@@ -148,6 +154,7 @@ function* ticket_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
   const ticket = yield* atomic_fetch_add(cpu, lock, 1);
   if ((yield* READ_ONCE(cpu, lock + spinlock.serving)) === ticket) return;
   count_lock(cpu, lock_class, lock_stat.contentions, 1);
+  const since = begin_wait(cpu, lock_class, lock + spinlock.holder);
   yield* smp_cond_load(
     cpu,
     lock + spinlock.serving,
@@ -155,6 +162,7 @@ function* ticket_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
     lock_class,
     lock + spinlock.holder,
   );
+  end_wait(cpu, lock_class, since);
 }
 
 function* test_and_set_slowpath(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {

@@ -2,6 +2,7 @@
 import type { Cpu } from '../../cpu.ts';
 import { FRAME_SHIFT, TLB_ENTRIES, TLB_ENTRY_WORDS, mm_struct } from '../../layout.ts';
 import {
+  STEPPED,
   local_read,
   local_read_long,
   read,
@@ -12,6 +13,7 @@ import {
   entry_hi,
 } from '../../memory.ts';
 import type { Steps, Word } from '../../memory.ts';
+import { begin_fault, end_fault } from '../../meter.ts';
 import { SIGBUS, X86_PF_PROT, X86_PF_USER, X86_PF_WRITE } from '../../mm/flags.ts';
 import { do_user_addr_fault } from './fault.ts';
 import { PAGE_SIZE, _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW, PMD_SIZE } from './pgtable.ts';
@@ -113,7 +115,9 @@ export function* user_access(
       else result.value = yield* user_load(cpu, word);
       return;
     }
+    const since = !STEPPED && --cpu.fault_countdown === 0 ? begin_fault(cpu) : 0;
     const signal = yield* do_user_addr_fault(cpu, mm, cpu.error_code, address);
+    if (since !== 0) end_fault(cpu, since);
     if (signal !== 0) {
       result.faults = faults + 1;
       result.signal = signal;
