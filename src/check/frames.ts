@@ -55,6 +55,13 @@ export function mapcounts(s: Snapshot): Finding[] {
   ];
 }
 
+/** Folios that are allocated though nobody maps them, nor waits to put them on a list. */
+export function leakedFolios(s: Snapshot): number {
+  let leaked = 0;
+  for (let f = 0; f < s.frames; f++) if (isFolio(s, f) && s.mappedBy[f]! + s.batched[f]! === 0) leaked += 1;
+  return leaked;
+}
+
 /**
  * I2: a folio's references are its PTEs and the LRU batches that it waits in; none is allocated that nobody maps. (Pins
  * and the swap cache do not exist here.) A page table and the zero page have one reference.

@@ -10,6 +10,7 @@ import { listCommand } from './list.ts';
 import { litmusCommand } from './litmus.ts';
 import { replayCommandLine } from './replay.ts';
 import { runCommand } from './run.ts';
+import { stressCommand } from './stress.ts';
 import { traceCommand } from './trace.ts';
 import { whyCommand } from './why.ts';
 
@@ -30,6 +31,7 @@ function program(): Command {
     whyCommand(),
     litmusCommand(),
     runCommand(),
+    stressCommand(),
     listCommand(),
     benchCommand(),
   ];

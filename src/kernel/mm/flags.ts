@@ -47,6 +47,7 @@ export const MMF_OOM_REAP_QUEUED = 25;
 
 export const PAGE_MAPPING_ANON = 1;
 
+export const PROT_NONE = 0;
 export const PROT_READ = 0x1;
 export const PROT_WRITE = 0x2;
 export const PROT_EXEC = 0x4;
