@@ -54,20 +54,23 @@ function lockCells(lock: LockUse): string[] {
 
 const LOCK_HEAD = ['design', 'CPUs', 'lock', 'contended', 'total wait', 'max', 'avg', 'hold', 'holder'];
 
+/** Three digits of what is lost. */
+function lossText(lost: number): string {
+  return lost >= 100 ? grouped(lost) : lost.toPrecision(2);
+}
+
 function violatedLines(point: StressPoint): string[] {
   const [first] = point.findings;
   if (first === undefined) return [];
   const lost =
-    point.lostPerMillion === undefined
-      ? ''
-      : `, ${point.lostPerMillion.toPrecision(2)} folios lost in a million faults`;
+    point.lostPerMillion === undefined ? '' : `, ${lossText(point.lostPerMillion)} folios lost in a million faults`;
   const what = `${point.locking}, ${String(point.cpus)} CPUs: fast and wrong${lost}: ${first.message}`;
   const lines = wrapText(what, '  ', '    ');
   const { counterexample } = point;
   if (counterexample === undefined) return lines;
   lines.push(
     ...wrapText(
-      `${counterexample.scenario} in the explorer, ${String(counterexample.preemptions)} preemption: ${counterexample.message}`,
+      `${counterexample.scenario} in the explorer, ${counterexample.preemptions === 1 ? '1 preemption' : `${String(counterexample.preemptions)} preemptions`}: ${counterexample.message}`,
       '    ',
     ),
     `    ${counterexample.command}`,

@@ -66,7 +66,7 @@ export function pointsOf(spec: SweepSpec): PointSpec[] {
 /** Measures one point once. */
 async function measure(point: PointSpec, measured: Measured, spec: SweepSpec): Promise<void> {
   const run = new PointRun(point, measured);
-  await run.warmUp(WARM_UP_SECONDS);
+  await run.warmUp(Math.min(WARM_UP_SECONDS, spec.seconds / 4));
   const roundSeconds = Math.min(ROUND_SECONDS, spec.seconds / 4);
   let seconds = 0;
   for (let round = 0; spec.rounds === undefined ? seconds < spec.seconds : round < spec.rounds; round++) {
