@@ -58,7 +58,7 @@ export function mapcounts(s: Snapshot): Finding[] {
 /** Folios that are allocated though nobody maps them, nor waits to put them on a list. */
 export function leakedFolios(s: Snapshot): number {
   let leaked = 0;
-  for (let f = 0; f < s.frames; f++) if (isFolio(s, f) && s.mappedBy[f]! + s.batched[f]! === 0) leaked += 1;
+  for (let f = 0; f < s.frames; f++) if (isFolio(s, f) && (s.mappedBy[f] ?? 0) + (s.batched[f] ?? 0) === 0) leaked += 1;
   return leaked;
 }
 

@@ -6,10 +6,10 @@ import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
 import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
 import { checkConfig } from '../machine/config.ts';
 import { UsageError, indexOfName } from '../machine/usage-error.ts';
+import { recordedWorkload } from '../recording/workload.ts';
 import { renderSoak, renderStress } from '../report/stress-text.ts';
 import { shellLine } from '../report/text.ts';
 import type { PointSpec } from '../stress/point.ts';
-import { recordedWorkload } from '../stress/recorded.ts';
 import { pointText, soak } from '../stress/soak.ts';
 import { explain, pointsOf, sweep } from '../stress/sweep.ts';
 import type { SweepListener, SweepSpec } from '../stress/sweep.ts';
@@ -84,7 +84,7 @@ function checkCount(flag: string, value: number, most: number, example: string):
 
 async function workloadsOf(names: readonly string[]): Promise<Workload[]> {
   const chosen = names.length === 0 ? ['page_fault1'] : names;
-  return Promise.all(chosen.map((name) => (/[./\\]/.test(name) ? recordedWorkload(name) : workload(name))));
+  return Promise.all(chosen.map(async (name) => (/[./\\]/.test(name) ? recordedWorkload(name) : workload(name))));
 }
 
 async function specOf(names: readonly string[], flags: Flags): Promise<SweepSpec> {

@@ -31,7 +31,7 @@ export function clearMeters(machine: Machine): void {
 
 /** The 64-bit integer below 2^53 at a word. */
 function long(machine: Machine, word: number): number {
-  return new Float64Array(machine.buffer)[word >> 1]!;
+  return new Float64Array(machine.buffer)[word >> 1] ?? 0;
 }
 
 /** Counts by bucket, over all machines, and the longest fault. */
@@ -48,7 +48,9 @@ export function noLatencies(): LatencyCounts {
 export function addLatencies(machine: Machine, to: LatencyCounts): void {
   for (const area of areas(machine)) {
     const at = area + machine.layout.meters;
-    for (let i = 0; i < LATENCY_BUCKETS; i++) to.counts[i]! += machine.words[at + meter.latency + i]!;
+    for (let i = 0; i < LATENCY_BUCKETS; i++) {
+      to.counts[i] = (to.counts[i] ?? 0) + (machine.words[at + meter.latency + i] ?? 0);
+    }
     to.maxNs = Math.max(to.maxNs, long(machine, at + meter.latency_max));
   }
 }
@@ -117,16 +119,16 @@ export function addLocks(machine: Machine, to: readonly LockSums[]): void {
     to.forEach((sums, lockClass) => {
       const stats = area + cpu_area.lock_stats + lockClass * LOCK_STAT_WORDS;
       const at = area + layout.meters + meter.classes + lockClass * METER_CLASS_WORDS;
-      sums.acquisitions += words[stats + lock_stat.acquisitions]!;
-      sums.contended += words[stats + lock_stat.contentions]!;
-      sums.spins += words[stats + lock_stat.spins]!;
-      sums.parks += words[stats + lock_stat.parks]!;
+      sums.acquisitions += words[stats + lock_stat.acquisitions] ?? 0;
+      sums.contended += words[stats + lock_stat.contentions] ?? 0;
+      sums.spins += words[stats + lock_stat.spins] ?? 0;
+      sums.parks += words[stats + lock_stat.parks] ?? 0;
       sums.waitTotal += long(machine, at + meter_class.wait_total);
       sums.waitMax = Math.max(sums.waitMax, long(machine, at + meter_class.wait_max));
       sums.holdTotal += long(machine, at + meter_class.hold_total);
       sums.holdMax = Math.max(sums.holdMax, long(machine, at + meter_class.hold_max));
-      sums.holds += words[at + meter_class.holds]!;
-      for (let cpu = 0; cpu < layout.cpus; cpu++) sums.waitedFor[cpu]! += words[at + meter_class.waited_for + cpu]!;
+      sums.holds += words[at + meter_class.holds] ?? 0;
+      sums.waitedFor = sums.waitedFor.map((times, cpu) => times + (words[at + meter_class.waited_for + cpu] ?? 0));
     });
   }
 }
@@ -138,7 +140,7 @@ export function locksOf(all: readonly LockSums[]): LockUse[] {
     const times = Math.max(...sums.waitedFor);
     return [
       {
-        lock: LOCK_CLASSES[lockClass]!,
+        lock: LOCK_CLASSES[lockClass] ?? '?',
         acquisitions: sums.acquisitions,
         contended: sums.contended,
         waitTotalNs: Math.round(sums.waitTotal),

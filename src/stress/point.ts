@@ -157,7 +157,9 @@ export class PointRun {
     addLatencies(this.machine, measured.latencies);
     addLocks(this.machine, measured.locks);
     const after = this.lost();
-    for (const name of Object.keys(LOST_RACES)) measured.lostRaces[name]! += after[name]! - before[name]!;
+    for (const name of Object.keys(LOST_RACES)) {
+      measured.lostRaces[name] = (measured.lostRaces[name] ?? 0) + (after[name] ?? 0) - (before[name] ?? 0);
+    }
     const verdict = this.judgeRound(outcome, isWhole(outcome) && !this.isOnce ? await this.witness() : undefined);
     this.take(verdict);
   }

@@ -24,8 +24,8 @@ export interface SoakTotals {
 }
 
 interface SoakFile extends SoakTotals {
-  readonly kind: typeof SOAK_KIND;
-  readonly version: typeof SOAK_VERSION;
+  readonly kind: string;
+  readonly version: number;
   /** What is soaked: another soak's file is refused. */
   readonly point: string;
 }
@@ -101,7 +101,8 @@ function add(totals: SoakTotals, measured: Measured): void {
     totals.rounds += 1;
     totals.faults += round.faults;
   }
-  for (const [name, times] of Object.entries(measured.lostRaces)) totals.lostRaces[name]! += times;
+  for (const [name, times] of Object.entries(measured.lostRaces))
+    totals.lostRaces[name] = (totals.lostRaces[name] ?? 0) + times;
   if (totals.verdict === 'held') totals.verdict = measured.verdict;
   totals.findings.push(...measured.findings.map((finding) => ({ ...finding, round: totals.rounds - 1 })));
 }
@@ -116,7 +117,8 @@ export async function soak(point: PointSpec, options: SoakOptions): Promise<Soak
     const measured = nothingMeasured(point.cpus);
     const run = new PointRun(point, measured);
     await run.warmUp(WARM_UP_SECONDS);
-    while (!signal.aborted && totals.seconds < options.seconds && totals.verdict === 'held') {
+    const goesOn = (): boolean => !signal.aborted && totals.seconds < options.seconds && totals.verdict === 'held';
+    while (goesOn()) {
       await run.round(ROUND_SECONDS);
       add(totals, measured);
       forget(measured);

@@ -102,11 +102,9 @@ export async function sweep(spec: SweepSpec, listener: SweepListener): Promise<S
 }
 
 function shuffled<T>(values: readonly T[], random: Random): T[] {
-  const order = [...values];
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
+  const left = [...values];
+  const order: T[] = [];
+  while (left.length > 0) order.push(...left.splice(random.below(left.length), 1));
   return order;
 }
 

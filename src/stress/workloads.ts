@@ -1,6 +1,6 @@
 // Workloads: what each CPU does, as programs. Addresses are the seed's region and gigabytes apart from it.
 import type { Op } from '../kernel/program.ts';
-import { indexOfName } from '../machine/usage-error.ts';
+import { UsageError, nearest } from '../machine/usage-error.ts';
 import {
   MADV_DONTNEED,
   MAP_ANONYMOUS,
@@ -281,11 +281,10 @@ export const WORKLOADS: readonly Workload[] = [
 
 /** The workload of that name. Throws a UsageError where there is none. */
 export function workload(name: string): Workload {
-  return WORKLOADS[
-    indexOfName(
-      'Workload',
-      name,
-      WORKLOADS.map((w) => w.name),
-    )
-  ]!;
+  const found = WORKLOADS.find((work) => work.name === name);
+  if (found !== undefined) return found;
+  const names = WORKLOADS.map((work) => work.name);
+  throw new UsageError(
+    `Workload '${name}' is not known: use ${names.join(', ')}, for example ${nearest(name, names)}.`,
+  );
 }

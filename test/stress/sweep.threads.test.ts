@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { closeGangs } from '../../src/machine/gang.ts';
 import { LOST_RACES } from '../../src/stress/point.ts';
 import type { StressPoint } from '../../src/stress/results.ts';
-import { recordedWorkload } from '../../src/stress/recorded.ts';
+import { recordedWorkload } from '../../src/recording/workload.ts';
 import { sweep } from '../../src/stress/sweep.ts';
 import type { SweepSpec } from '../../src/stress/sweep.ts';
 import { WORKLOADS, workload } from '../../src/stress/workloads.ts';

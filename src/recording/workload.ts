@@ -1,8 +1,8 @@
 // A recording of a real program as a workload: its faults and calls, on as many CPUs, again and again.
-import { readPerfScript } from '../recording/perf-script.ts';
-import { planReplay } from '../recording/plan.ts';
-import type { ReplayPlan } from '../recording/plan.ts';
-import type { Workload } from './workloads.ts';
+import type { Workload } from '../stress/workloads.ts';
+import { readPerfScript } from './perf-script.ts';
+import { planReplay } from './plan.ts';
+import type { ReplayPlan } from './plan.ts';
 
 /** VMAs that a real program may have. */
 const MAX_VMAS = 4096;
