@@ -1,24 +1,34 @@
 // `pagerace bench`: simulated faults a second beside the running kernel's, and the explorer beside published figures.
 import { Command, Option } from 'commander';
 import { grouped, table } from '../report/text.ts';
-import { bench, checkCpuCounts, median, medianRatio } from '../stress/bench.ts';
-import type { BenchResult } from '../stress/bench.ts';
+import { BENCH_LOOPS, bench, checkCpuCounts, median, medianRatio } from '../stress/bench.ts';
+import type { BenchLoop, BenchResult } from '../stress/bench.ts';
 import { exploreBench } from '../stress/explore-bench.ts';
 import type { ExploreBench } from '../stress/explore-bench.ts';
 import { parseNames, parseWhole } from './options.ts';
 
-function faultLines(result: BenchResult): string[] {
-  const rows = result.points.map(({ cpus, simulated, kernel }) => [
+/** Simulated against real, one loop. */
+function loopLines(result: BenchResult, loop: BenchLoop): string[] {
+  const points = result.points.filter((point) => point.loop === loop);
+  const rows = points.map(({ cpus, simulated, kernel, perf, contended }) => [
     String(cpus),
     grouped(median(simulated)),
     kernel.length === 0 ? '-' : grouped(median(kernel)),
     kernel.length === 0 ? '-' : medianRatio(simulated, kernel).toFixed(2),
+    grouped(contended),
+    perf?.['lock:contention_begin'] === undefined ? '-' : grouped(perf['lock:contention_begin']),
   ]);
-  const lines = [
-    'faults a second, medians of 5 runs in turns (page_fault1: 128 MiB per CPU)',
-    ...table([['CPUs', 'simulated', 'this kernel', 'ratio'], ...rows]),
+  return table([['CPUs', 'simulated', 'this kernel', 'ratio', 'lock waits', 'kernel'], ...rows]);
+}
+
+function faultLines(result: BenchResult): string[] {
+  const { metered } = result;
+  const lines = BENCH_LOOPS.flatMap(({ name, what }) => [`${name}: ${what}`, ...loopLines(result, name), '']);
+  lines.push(
+    'faults a second, medians of 5 runs in turns; lock waits of one run',
     `zeroing a page alone: ${median(result.zeroing).toFixed(0)} ns`,
-  ];
+    `with faults, waits and holds timed, ${String(metered.cpus)} CPUs: ${medianRatio(metered.on, metered.off).toFixed(2)} of the rate without`,
+  );
   if (result.compiler === undefined) lines.push('no C compiler here, so the running kernel was not measured');
   return lines;
 }
