@@ -1,10 +1,11 @@
-// `pagerace bench`: simulated faults a second beside the running kernel's, and the explorer beside published figures.
+// `pagerace bench`: simulated faults a second beside the running kernel's, and the explorer beside published figures
+// and beside other explorers that are built here.
 import { Command, Option } from 'commander';
+import { exploreBenchLines } from '../report/explore-bench-text.ts';
 import { grouped, table } from '../report/text.ts';
 import { BENCH_LOOPS, bench, checkCpuCounts, median, medianRatio } from '../stress/bench.ts';
 import type { BenchLoop, BenchResult } from '../stress/bench.ts';
 import { exploreBench } from '../stress/explore-bench.ts';
-import type { ExploreBench } from '../stress/explore-bench.ts';
 import { parseNames, parseWhole } from './options.ts';
 
 /** Simulated against real, one loop. */
@@ -33,31 +34,11 @@ function faultLines(result: BenchResult): string[] {
   return lines;
 }
 
-function exploreLines({ programs, kernel, randomSteps }: ExploreBench): string[] {
-  const rows = programs.map(({ name, size, executions, perSecond, published }) => [
-    `${name}(${String(size)})`,
-    grouped(executions),
-    grouped(published.optimal),
-    published.loom ?? '-',
-    published.relacy ?? '-',
-    grouped(Math.round(perSecond)),
-  ]);
-  return [
-    'executions that a search takes, published figures beside ours, and executions a second',
-    ...table([['program', 'ours', 'optimal', 'loom', 'relacy', 'a second'], ...rows]),
-    ...kernel.map(
-      ({ cpus, executions, seconds }) =>
-        `first-touch on ${String(cpus)} CPUs: decided in ${grouped(executions)} executions, ${seconds.toFixed(2)} s`,
-    ),
-    `random schedules of first-touch: ${grouped(Math.round(median(randomSteps)))} steps a second`,
-  ];
-}
-
 const PARTS = ['faults', 'explore'] as const;
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description("page_fault1's loop beside the running kernel's, and the explorer beside published figures")
+    .description("page_fault1's loop beside the running kernel's, and the explorer beside other explorers")
     .option(
       '--cpus <list>',
       'numbers of CPUs, with commas',
@@ -71,14 +52,14 @@ export function benchCommand(): Command {
         process.stderr.write(`${text}\n`);
       };
       const faults = flags.only === 'explore' ? undefined : await bench(flags.cpus, progress);
-      const explored = flags.only === 'faults' ? undefined : exploreBench(progress);
+      const explored = flags.only === 'faults' ? undefined : await exploreBench(progress);
       if (flags.json === true) {
         process.stdout.write(`${JSON.stringify({ ...faults, explore: explored }, null, 2)}\n`);
         return;
       }
       const parts = [
         ...(faults === undefined ? [] : [faultLines(faults)]),
-        ...(explored === undefined ? [] : [exploreLines(explored)]),
+        ...(explored === undefined ? [] : [exploreBenchLines(explored)]),
       ];
       process.stdout.write(`${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`);
     });

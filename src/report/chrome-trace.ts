@@ -1,8 +1,10 @@
-// An execution as Chrome trace JSON, for Perfetto and chrome://tracing: a track per CPU with its functions and steps,
-// tracks beside it with the locks it waits for and holds, and an arrow for every lock that changes hands.
+// An execution as Chrome trace JSON, for Perfetto, the performance panel of Chrome's DevTools and speedscope: a track per
+// CPU with its functions and steps, tracks beside it with the locks it waits for and holds, and an arrow for every lock
+// that changes hands.
 //
-// A step takes a microsecond. Slices of one track must nest, and locks need not be released in the order in which
-// functions return, or in which they were taken: they have tracks of their own, and as many as it takes.
+// A step takes a microsecond, and begins at the one of its number: DevTools takes a time of 0 for none. Slices of one
+// track must nest, and locks need not be released in the order in which functions return, or in which they were taken:
+// they have tracks of their own, and as many as it takes.
 import type { ExecutionRecord, RecordedStep } from '../explore/record.ts';
 import { lockSpans } from './lock-spans.ts';
 import type { LockSpan } from './lock-spans.ts';
@@ -28,7 +30,6 @@ export interface ChromeEvent {
 
 export interface ChromeTrace {
   readonly traceEvents: readonly ChromeEvent[];
-  readonly displayTimeUnit: 'ns';
   readonly otherData: Readonly<Record<string, string>>;
 }
 
@@ -43,6 +44,8 @@ export interface ChromeTraceOptions {
 const PID = 1;
 /** Track numbers of a CPU: its own, and those of its locks behind it. */
 const TRACKS_PER_CPU = 64;
+/** The category of steps, and of the arrows between them. */
+const STEP = 'step';
 
 /** The trace; `JSON.stringify` makes the file. */
 export function chromeTrace(record: ExecutionRecord, options: ChromeTraceOptions = {}): ChromeTrace {
@@ -58,7 +61,7 @@ export function chromeTrace(record: ExecutionRecord, options: ChromeTraceOptions
     events.push(...lockTracks(tid, cpu, own, record, options.names ?? {}));
   }
   events.push(...spans.flatMap((span, id) => handOver(span, id + 1, options.names ?? {})));
-  return { traceEvents: events, displayTimeUnit: 'ns', otherData: { token: record.token, end: record.end } };
+  return { traceEvents: events, otherData: { token: record.token, end: record.end } };
 }
 
 function metadata(tid: number, name: string, args: Readonly<Record<string, unknown>>): ChromeEvent {
@@ -69,8 +72,12 @@ function track(tid: number, name: string): ChromeEvent[] {
   return [metadata(tid, 'thread_name', { name }), metadata(tid, 'thread_sort_index', { sort_index: tid })];
 }
 
-function slice(tid: number, cat: string, name: string, from: number, to: number, args = {}): ChromeEvent {
-  return { ph: 'X', pid: PID, tid, cat, name, ts: from, dur: to - from, args };
+/** When the step of an index begins. */
+const timeOf = (index: number): number => index + 1;
+
+/** A slice over the steps with indices from `from` to before `to`. */
+function slice(tid: number, cat: string, name: string, from: number, to: number): ChromeEvent {
+  return { ph: 'X', pid: PID, tid, cat, name, ts: timeOf(from), dur: to - from };
 }
 
 function stepSlice(tid: number, step: RecordedStep, options: ChromeTraceOptions): ChromeEvent {
@@ -81,7 +88,7 @@ function stepSlice(tid: number, step: RecordedStep, options: ChromeTraceOptions)
     ...(step.preempts ? { preempts: true } : {}),
     ...(step.stored ? { before: hexValue(step.before, step.beforeHi), after: hexValue(step.after, step.afterHi) } : {}),
   };
-  return slice(tid, 'step', options.nameStep?.(step) ?? access, step.index, step.index + 1, args);
+  return { ...slice(tid, STEP, options.nameStep?.(step) ?? access, step.index, step.index + 1), args };
 }
 
 /** A slice per function, around its steps and those of the functions that it calls. */
@@ -146,14 +153,16 @@ function nests(a: { from: number; to: number }, b: { from: number; to: number })
   return (a.from <= b.from && b.to <= a.to) || (b.from <= a.from && a.to <= b.to);
 }
 
-/** An arrow from the step that releases a lock to the step that takes it after a wait. */
+/**
+ * An arrow from the step that releases a lock to the step that takes it after a wait. Perfetto hangs an arrow on the
+ * innermost slice that is open at its time, DevTools on the slice that begins then and is of its category.
+ */
 function handOver(span: LockSpan, id: number, names: Names): ChromeEvent[] {
   if (span.handedBy === undefined) return [];
-  const shared = { pid: PID, cat: 'hand-over', name: lockName(names, span), id };
-  const middle = 0.5;
-  const from = { tid: span.handedBy.cpu * TRACKS_PER_CPU, ts: span.handedBy.releasedAt + middle };
+  const shared = { pid: PID, cat: STEP, name: lockName(names, span), id };
+  const from = { tid: span.handedBy.cpu * TRACKS_PER_CPU, ts: timeOf(span.handedBy.releasedAt) };
   return [
     { ph: 's', ...shared, ...from },
-    { ph: 'f', bp: 'e', ...shared, tid: span.cpu * TRACKS_PER_CPU, ts: span.takenAt + middle },
+    { ph: 'f', bp: 'e', ...shared, tid: span.cpu * TRACKS_PER_CPU, ts: timeOf(span.takenAt) },
   ];
 }

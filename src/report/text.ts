@@ -30,7 +30,7 @@ export function table(rows: readonly (readonly string[])[], indent = '  '): stri
       indent +
       row
         .map((cell, i) =>
-          /^[\d.,%+-]/.test(cell) && i > 0 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+          /^(?:[<>] )?[\d.,%+-]/.test(cell) && i > 0 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
         )
         .join('  ')
     ).trimEnd(),

@@ -12,7 +12,7 @@ import { RecordWriter } from '../support/records.ts';
 import * as hand from '../support/hand-executions.ts';
 import { golden } from '../support/golden.ts';
 
-/** What is wrong with a Chrome trace: slices that overlap, arrows without an end, tracks without a name. */
+/** What is wrong with a Chrome trace: slices that overlap, arrows that viewers would not draw, tracks without a name. */
 function faultsOf(trace: ChromeTrace): string[] {
   const faults: string[] = [];
   const named = new Set(trace.traceEvents.filter(({ name }) => name === 'thread_name').map(({ tid }) => tid));
@@ -20,7 +20,7 @@ function faultsOf(trace: ChromeTrace): string[] {
   for (const { ph, tid, ts = NaN, dur = NaN } of trace.traceEvents) {
     if (ph !== 'X') continue;
     if (!named.has(tid)) faults.push(`track ${String(tid)} has no name`);
-    if (!(ts >= 0 && dur > 0)) faults.push(`slice at ${String(ts)} for ${String(dur)}`);
+    if (!(ts > 0 && dur > 0)) faults.push(`slice at ${String(ts)} for ${String(dur)}`);
     tracks.set(tid, [...(tracks.get(tid) ?? []), { from: ts, to: ts + dur }]);
   }
   for (const [tid, slices] of tracks) {
@@ -38,8 +38,10 @@ function faultsOf(trace: ChromeTrace): string[] {
     const start = starts.find(({ id }) => id === arrow.id);
     const end = ends.find(({ id }) => id === arrow.id);
     if (start === undefined || end === undefined || start.ts! > end.ts!) faults.push(`arrow ${String(arrow.id)}`);
-    const within = tracks.get(arrow.tid)?.some(({ from, to }) => from <= arrow.ts! && arrow.ts! < to);
-    if (within !== true) faults.push(`arrow ${String(arrow.id)} hangs on no slice`);
+    // DevTools wants a slice that begins there and is of the arrow's category, Perfetto the innermost one.
+    const begin = trace.traceEvents.filter(({ ph, tid, ts }) => ph === 'X' && tid === arrow.tid && ts === arrow.ts);
+    const hangsOn = begin.filter(({ cat }) => cat === arrow.cat);
+    if (hangsOn.length !== 1 || begin.at(-1) !== hangsOn[0]) faults.push(`arrow ${String(arrow.id)} hangs on no slice`);
   }
   return faults;
 }
@@ -75,9 +77,9 @@ describe('the Chrome trace', () => {
     expect(faultsOf(trace)).toEqual([]);
     const slices = trace.traceEvents.filter(({ cat }) => cat === 'wait' || cat === 'hold');
     expect(slices.map(({ name, ts, dur }) => [name, ts, dur])).toEqual([
-      ['hold ptl', 6, 12],
-      ['wait for ptl', 13, 5],
-      ['hold ptl', 18, 3],
+      ['hold ptl', 7, 12],
+      ['wait for ptl', 14, 5],
+      ['hold ptl', 19, 3],
     ]);
     expect(trace.traceEvents.filter(({ ph }) => ph === 's')).toHaveLength(1);
     await expect(`${JSON.stringify(trace, undefined, 1)}\n`).toMatchFileSnapshot(golden('chrome-trace', 'json'));
@@ -95,14 +97,18 @@ describe('the Chrome trace', () => {
   it('neg: the check of its structure finds slices that cross and arrows without an end', () => {
     const track = { ph: 'M', pid: 1, tid: 1, name: 'thread_name' } as const;
     const slice = (ts: number, dur: number) => ({ ph: 'X', pid: 1, tid: 1, name: 'x', ts, dur }) as const;
-    const arrow = { ph: 's', pid: 1, tid: 1, name: 'x', ts: 1, id: 1 } as const;
+    const arrow = { ph: 's', pid: 1, tid: 1, name: 'x', ts: 2, id: 1 } as const;
     const trace = (events: ChromeTrace['traceEvents']): ChromeTrace => ({
       traceEvents: events,
-      displayTimeUnit: 'ns',
       otherData: {},
     });
-    expect(faultsOf(trace([track, slice(0, 2), slice(1, 2)]))).toEqual(['track 1: 1 overlaps']);
-    expect(faultsOf(trace([track, slice(0, 2), arrow]))).toEqual(['arrow 1']);
+    expect(faultsOf(trace([track, slice(1, 2), slice(2, 2)]))).toEqual(['track 1: 2 overlaps']);
+    expect(faultsOf(trace([track, slice(0, 2)]))).toEqual(['slice at 0 for 2']);
+    expect(faultsOf(trace([track, slice(2, 2), arrow]))).toEqual(['arrow 1']);
+    expect(faultsOf(trace([track, slice(1, 2), arrow, { ...arrow, ph: 'f' }]))).toEqual([
+      'arrow 1 hangs on no slice',
+      'arrow 1 hangs on no slice',
+    ]);
   });
 });
 
