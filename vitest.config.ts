@@ -1,5 +1,7 @@
 // Tests run what ships: imports of src/**.ts and workers/**.ts are answered by the compiled files in dist, which Node
-// loads itself, so that there is one copy of every module and worker threads run the same files.
+// loads itself, so that there is one copy of every module and worker threads run the same files. First the unit tests,
+// a file on each core; then, one file at a time, those that start threads of their own and need all cores for them.
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
@@ -24,6 +26,8 @@ export default defineConfig({
     reporters: ['default', './test/support/skips.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // What is printed is compared: no colour, wherever the tests run.
+    env: { NO_COLOR: '1' },
     server: { deps: { external: [new RegExp(`${sep}dist${sep}`)] } },
     projects: [
       {
@@ -33,6 +37,7 @@ export default defineConfig({
           pool: 'threads',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.threads.test.ts'],
+          maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
         },
       },

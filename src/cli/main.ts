@@ -1,80 +1,9 @@
 #!/usr/bin/env node
-// The command line: one command per file, results on stdout, progress on stderr, and every mistake one sentence.
-import { Command, CommanderError } from 'commander';
-import { closeGangs } from '../machine/gang.ts';
-import { UsageError } from '../machine/usage-error.ts';
-import { benchCommand } from './bench.ts';
-import { demoCommand } from './demo.ts';
-import { exploreCommand } from './explore.ts';
-import { listCommand } from './list.ts';
-import { litmusCommand } from './litmus.ts';
-import { replayCommandLine } from './replay.ts';
-import { runCommand } from './run.ts';
-import { stressCommand } from './stress.ts';
-import { traceCommand } from './trace.ts';
-import { whyCommand } from './why.ts';
-
-const EXIT_USAGE = 2;
-
-function program(): Command {
-  const root = new Command('pagerace');
-  root
-    .description("Races Linux page faults on real threads: v6.8's anonymous fault path in shared memory.")
-    .showSuggestionAfterError(true)
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined });
-  const commands = [
-    demoCommand(),
-    traceCommand(),
-    exploreCommand(),
-    replayCommandLine(),
-    whyCommand(),
-    litmusCommand(),
-    runCommand(),
-    stressCommand(),
-    listCommand(),
-    benchCommand(),
-  ];
-  for (const command of commands) {
-    root.addCommand(command.exitOverride().configureOutput({ writeErr: () => undefined }));
-  }
-  return root;
-}
-
-/** Commander's own complaints as sentences of ours. */
-function sentence(error: CommanderError): string {
-  const text = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
-  const help = text.endsWith(')') || text.endsWith('?') ? text : `${text}.`;
-  return `${help.charAt(0).toUpperCase()}${help.slice(1)} See 'pagerace --help', for example 'pagerace trace'.`;
-}
-
-async function main(argv: readonly string[]): Promise<number> {
-  try {
-    const root = program();
-    if (argv.length === 0) {
-      root.outputHelp();
-      return EXIT_USAGE;
-    }
-    await root.parseAsync([...argv], { from: 'user' });
-    return Number(process.exitCode ?? 0);
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return 0;
-      process.stderr.write(`pagerace: ${sentence(error)}\n`);
-      return EXIT_USAGE;
-    }
-    if (error instanceof UsageError) {
-      process.stderr.write(`pagerace: ${error.message}\n`);
-      return EXIT_USAGE;
-    }
-    throw error;
-  } finally {
-    await closeGangs();
-  }
-}
+// The command line as a process: its arguments, its exit code, and a stdout that may be closed.
+import { runCommandLine } from './command-line.ts';
 
 // A reader that goes away (`pagerace run … | head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
 });
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runCommandLine(process.argv.slice(2));

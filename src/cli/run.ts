@@ -33,7 +33,8 @@ function machineOf(flags: Flags): MachineConfig {
   });
 }
 
-export function runCommand(): Command {
+/** `argv`: the command line that it is part of, to be printed as what runs it again. */
+export function runCommand(argv: readonly string[]): Command {
   return new Command('run')
     .description('replay page faults recorded from a real program, on real threads')
     .argument('<recording>', 'what perf script printed, plain or gzip')
@@ -52,7 +53,7 @@ export function runCommand(): Command {
       });
       process.stdout.write(`${flags.json === true ? JSON.stringify(report, null, 2) : renderReplay(report, true)}\n`);
       if (report.verdict.kind !== 'held' && flags.json !== true) {
-        process.stdout.write(`again: ${shellLine(['pagerace', ...process.argv.slice(2)])}\n`);
+        process.stdout.write(`again: ${shellLine(['pagerace', ...argv])}\n`);
       }
       process.exitCode = exitCodeOf(report.verdict.kind);
     });

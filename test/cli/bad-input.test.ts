@@ -98,8 +98,8 @@ const cases: [name: string, args: string[], says: RegExp][] = [
 ];
 
 /** Runs and looks for one clear sentence. */
-function refuses(args: string[], says: RegExp): void {
-  const { status, stdout, stderr } = runCli(args);
+async function refuses(args: string[], says: RegExp): Promise<void> {
+  const { status, stdout, stderr } = await runCli(args);
   expect(stderr).toMatch(says);
   expect(status).toBe(2);
   expect(stdout).toBe('');
@@ -111,24 +111,24 @@ function refuses(args: string[], says: RegExp): void {
 }
 
 describe('bad input', () => {
-  it.each(cases)('%s', (_name, args, says) => {
-    refuses(args, says);
+  it.each(cases)('%s', async (_name, args, says) => {
+    await refuses(args, says);
   });
 
-  it.skipIf(process.platform !== 'linux')('a file that fails when it is read', () => {
-    refuses(['run', '/proc/self/mem'], /^pagerace: \/proc\/self\/mem can't be read \(EIO\)/);
+  it.skipIf(process.platform !== 'linux')('a file that fails when it is read', async () => {
+    await refuses(['run', '/proc/self/mem'], /^pagerace: \/proc\/self\/mem can't be read \(EIO\)/);
   });
 
-  it.skipIf(process.platform === 'win32')('a pipe that nobody writes to', () => {
+  it.skipIf(process.platform === 'win32')('a pipe that nobody writes to', async () => {
     const path = join(folder, 'pipe');
     expect(spawnSync('mkfifo', [path]).status).toBe(0);
-    refuses(['run', path], /is not a file/);
+    await refuses(['run', path], /is not a file/);
   });
 
-  it('a file that one may not read', ({ skip }) => {
+  it('a file that one may not read', async ({ skip }) => {
     skip(process.getuid?.() === 0, 'root may read everything');
     const path = file('secret.txt', lines);
     chmodSync(path, 0);
-    refuses(['run', path], /may not be read by you/);
+    await refuses(['run', path], /may not be read by you/);
   });
 });

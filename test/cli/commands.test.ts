@@ -25,21 +25,21 @@ const commands: [name: string, args: string[]][] = [
 
 describe('commands', () => {
   it.each(commands)('%s prints what it should, in 80 columns', async (name, args) => {
-    const { status, stdout } = runCli(args);
+    const { status, stdout } = await runCli(args);
     expect(status).toBe(0);
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     await expect(stdout).toMatchFileSnapshot(golden(name));
   });
 
-  it('list --json is one document with all that list prints', () => {
-    const catalogue = JSON.parse(runCli(['list', '--json']).stdout) as Record<string, { name: string }[]>;
+  it('list --json is one document with all that list prints', async () => {
+    const catalogue = JSON.parse((await runCli(['list', '--json'])).stdout) as Record<string, { name: string }[]>;
     const text = readFileSync(golden('list'), 'utf8');
     for (const entries of Object.values(catalogue))
       for (const { name } of entries) expect(text).toContain(`  ${name} `);
   });
 
-  it('no command at all is help and a usage error', () => {
-    const { status, stdout } = runCli([]);
+  it('no command at all is help and a usage error', async () => {
+    const { status, stdout } = await runCli([]);
     expect(status).toBe(2);
     expect(stdout).toContain('Usage: pagerace');
   });

@@ -1,7 +1,7 @@
 // The demo as people see it; what threads make differ from run to run is masked.
 import { expect, it } from 'vitest';
 import { expectGolden } from '../support/golden.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runCliProcess } from '../support/run-cli.ts';
 
 /** Numbers that threads decide. */
 function masked(text: string): string {
@@ -12,7 +12,7 @@ function masked(text: string): string {
 }
 
 it('tells why the page-table lock exists', async () => {
-  const { status, stdout } = runCli(['demo']);
+  const { status, stdout } = runCliProcess(['demo']);
   expect(status).toBe(0);
   expect(stdout).toMatch(/lock \+ recheck {2}lost folios +0 +0 +0 +0\n/);
   await expectGolden(masked(stdout).trimEnd(), 'demo');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { targetFrom } from '../../src/explore/target-file.ts';
 import { expectGolden, golden } from '../support/golden.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runCli, runCliProcess } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pagerace-explore-'));
 afterAll(() => {
@@ -39,38 +39,38 @@ const masked = (text: string): string => text.replaceAll(folder, '.');
 
 describe('explore', () => {
   it('tells the smallest failure of the fault path without its lock', async () => {
-    const { status, stdout } = runCli(['explore', 'first-touch', '--without', 'ptl']);
+    const { status, stdout } = await runCli(['explore', 'first-touch', '--without', 'ptl']);
     expect(status).toBe(1);
     await expectGolden(stdout.trimEnd(), 'explore-first-touch');
     const [, token = ''] = /replay\s+pagerace replay (\S+)/.exec(stdout) ?? [];
-    const replayed = runCli(['replay', token, '--scenario', 'first-touch', '--without', 'ptl']);
+    const replayed = runCliProcess(['replay', token, '--scenario', 'first-touch', '--without', 'ptl']);
     expect(replayed.status).toBe(1);
-    // The same table, and the same consequences, from the token alone.
+    // The same table, and the same consequences, from the token alone, in a process that has not searched.
     const table = stdout.slice(stdout.indexOf('\n step'));
     expect(replayed.stdout.slice(replayed.stdout.indexOf('\n step'))).toBe(table);
   });
 
-  it('holds with every defence on', () => {
-    const { status, stdout } = runCli(['explore', 'first-touch', '--cpus', '2']);
+  it('holds with every defence on', async () => {
+    const { status, stdout } = await runCli(['explore', 'first-touch', '--cpus', '2']);
     expect(status).toBe(0);
     expect(stdout).toContain('held\n2 CPUs, sc, every schedule');
   });
 
-  it('is not decided where the budget ends it', () => {
-    const { status, stdout } = runCli(['explore', 'first-touch', '--executions', '3']);
+  it('is not decided where the budget ends it', async () => {
+    const { status, stdout } = await runCli(['explore', 'first-touch', '--executions', '3']);
     expect(status).toBe(3);
     expect(stdout).toContain('not decided\n2 CPUs, sc, 3 executions of those that differ, then the budget was used up');
   });
 
   it('tells a data race of a program in the shape of a KCSAN report', async () => {
-    const { status, stdout } = runCli(['explore', file('plain.mjs', PLAIN_RACE)]);
+    const { status, stdout } = await runCli(['explore', file('plain.mjs', PLAIN_RACE)]);
     expect(status).toBe(1);
     const report = stdout.slice(stdout.indexOf('====='));
     await expectGolden(report.trimEnd(), 'explore-kcsan');
   });
 
   it('tells a circle of locks in which nothing deadlocked in the shape of a lockdep splat', async () => {
-    const { status, stdout } = runCli(['explore', file('gate.mjs', ABBA_UNDER_A_GATE)]);
+    const { status, stdout } = await runCli(['explore', file('gate.mjs', ABBA_UNDER_A_GATE)]);
     expect(status).toBe(1);
     expect(stdout).toContain('violated: locks are taken in a circle');
     const splat = stdout.slice(stdout.indexOf('====='));
@@ -79,16 +79,16 @@ describe('explore', () => {
 
   it('writes JSON that replay takes, as ftrace text and as a Chrome trace', async () => {
     const args = ['explore', 'anon-vma', '--without', 'anon_vma_recheck'];
-    const { status, stdout } = runCli([...args, '--json']);
+    const { status, stdout } = await runCli([...args, '--json']);
     expect(status).toBe(1);
     const exploration = JSON.parse(stdout) as { verdict: string; failure: { token: string; replay: string } };
     expect(exploration).toMatchObject({ verdict: 'violated', failure: { judge: 'I8', preemptions: 1 } });
     expect(exploration.failure.replay).toContain('--scenario anon-vma --without anon_vma_recheck');
     const path = file('exploration.json', stdout);
-    const ftrace = runCli(['replay', path, '--format', 'ftrace']);
+    const ftrace = await runCli(['replay', path, '--format', 'ftrace']);
     expect(ftrace.status).toBe(1);
     await expect(ftrace.stdout).toMatchFileSnapshot(golden('explore-ftrace'));
-    const chrome = JSON.parse(runCli(['replay', path, '--format', 'chrome']).stdout) as {
+    const chrome = JSON.parse((await runCli(['replay', path, '--format', 'chrome'])).stdout) as {
       traceEvents: { ph: string; tid: number; ts: number; dur: number }[];
     };
     for (const a of chrome.traceEvents.filter(({ ph }) => ph === 'X')) {
@@ -99,34 +99,37 @@ describe('explore', () => {
         expect(apart || within).toBe(true);
       }
     }
-    const record = JSON.parse(runCli(['replay', path, '--format', 'json']).stdout) as {
+    const record = JSON.parse((await runCli(['replay', path, '--format', 'json'])).stdout) as {
       format: string;
       steps: unknown[];
     };
     expect(record.format).toBe('pagerace-execution');
   });
 
-  it('says that a missing barrier shows under pso only', () => {
+  it('says that a missing barrier shows under pso only', async () => {
     const without = ['explore', 'uptodate', '--without', 'uptodate_barrier', '--memory-model'];
-    expect(runCli([...without, 'tso']).status).toBe(0);
-    const { status, stdout } = runCli([...without, 'pso']);
+    expect((await runCli([...without, 'tso'])).status).toBe(0);
+    const { status, stdout } = await runCli([...without, 'pso']);
     expect(status).toBe(1);
     expect(stdout).toContain('pte[119] reaches memory');
   });
 
-  it('shares a search among workers, and goes on from a file', () => {
+  it('shares a search among workers, and goes on from a file', async () => {
     const args = ['explore', 'first-touch', '--without', 'ptl', '--json'];
-    const alone = JSON.parse(runCli(args).stdout) as { failure: { token: string } };
+    const alone = JSON.parse((await runCli(args)).stdout) as { failure: { token: string } };
     const path = join(folder, 'search.json');
-    const shared = JSON.parse(runCli([...args, '--workers', '1', '--resume', path]).stdout) as typeof alone;
+    // A process of its own, which ends only if no thread of the pool is left.
+    const pooled = runCliProcess([...args, '--workers', '1', '--resume', path]);
+    expect(pooled.status).toBe(1);
+    const shared = JSON.parse(pooled.stdout) as typeof alone;
     expect(shared.failure).toEqual(alone.failure);
   });
 
-  it('takes programs of the kernel as JSON', () => {
+  it('takes programs of the kernel as JSON', async () => {
     const map = { op: 'mmap', addr: 4194304, length: 4096, prot: 3, flags: 50 };
     const programs = [[{ op: 'store', addr: 4194304, value: 1 }], [{ op: 'load', addr: 4194304 }]];
     const path = file('spec.json', JSON.stringify({ setup: [map], programs, config: { without: ['pte_recheck'] } }));
-    const { status, stdout } = runCli(['explore', path]);
+    const { status, stdout } = await runCli(['explore', path]);
     expect(status).toBe(1);
     expect(stdout).toContain('lost store   CPU0 stored p[0] = 1');
   });
@@ -134,13 +137,13 @@ describe('explore', () => {
 
 describe('why', () => {
   it('tells one defence in full', async () => {
-    const { status, stdout } = runCli(['why', 'pte_recheck']);
+    const { status, stdout } = await runCli(['why', 'pte_recheck']);
     expect(status).toBe(0);
     await expectGolden(stdout.trimEnd(), 'why-pte-recheck');
   });
 
   it('knows for every defence what breaks without it', async () => {
-    const { status, stdout } = runCli(['why']);
+    const { status, stdout } = await runCli(['why']);
     expect(status).toBe(0);
     await expectGolden(stdout.trimEnd(), 'why');
   });
@@ -186,8 +189,8 @@ describe('bad input', () => {
     expect(() => targetFrom(value, 'race.mjs')).toThrow(says);
   });
 
-  it.each(bad)('%s is one sentence', (_name, args, says) => {
-    const { status, stdout, stderr } = runCli(args());
+  it.each(bad)('%s is one sentence', async (_name, args, says) => {
+    const { status, stdout, stderr } = await runCli(args());
     expect(stderr).toMatch(says);
     expect(status).toBe(2);
     expect(stdout).toBe('');
@@ -195,20 +198,20 @@ describe('bad input', () => {
     expect(stderr).not.toMatch(/ at .*\.js/);
   });
 
-  it('a thread that throws at once is a failure, not a crash', () => {
+  it('a thread that throws at once is a failure, not a crash', async () => {
     const path = file('boom.mjs', "export default { words: 1, threads: [function* () { throw new Error('boom'); }] };");
-    const { status, stdout } = runCli(['explore', path]);
+    const { status, stdout } = await runCli(['explore', path]);
     expect(status).toBe(1);
     expect(stdout).toContain('violated: CPU 0: boom');
   });
 
-  it('a thread that never ends is a livelock, with its bound', () => {
+  it('a thread that never ends is a livelock, with its bound', async () => {
     const path = file(
       'loop.mjs',
       `import { readOnce } from '${explorePath}';
        export default { words: 1, threads: [function* (cpu) { for (;;) yield* readOnce(cpu, 0); }] };`,
     );
-    const { status, stdout } = runCli(['explore', path, '--steps', '50']);
+    const { status, stdout } = await runCli(['explore', path, '--steps', '50']);
     expect(status).toBe(1);
     expect(stdout).toContain('violated: CPU 0 went on without an end: the execution took its bound of 50 steps');
     expect(stdout).toContain('--steps 50');
