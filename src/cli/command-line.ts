@@ -66,6 +66,7 @@ function program(argv: readonly string[]): Command {
     whyCommand(),
     litmusCommand(),
     runCommand(argv),
+    stressCommand(argv),
     listCommand(),
     benchCommand(),
   ];

@@ -87,7 +87,7 @@ async function workloadsOf(names: readonly string[]): Promise<Workload[]> {
   return Promise.all(chosen.map(async (name) => (/[./\\]/.test(name) ? recordedWorkload(name) : workload(name))));
 }
 
-async function specOf(names: readonly string[], flags: Flags): Promise<SweepSpec> {
+async function specOf(names: readonly string[], flags: Flags, argv: readonly string[]): Promise<SweepSpec> {
   checkCount('--pages', flags.pages, MAX_PAGES, '4096');
   checkCount('--repeat', flags.repeat, 1000, '3');
   if (flags.rounds !== undefined) checkCount('--rounds', flags.rounds, 1_000_000, '10');
@@ -103,7 +103,7 @@ async function specOf(names: readonly string[], flags: Flags): Promise<SweepSpec
     repeat: flags.repeat,
     seed: flags.seed,
     metered: flags.meter,
-    command: shellLine(['pagerace', ...process.argv.slice(2)]),
+    command: shellLine(['pagerace', ...argv]),
   };
   const points = pointsOf(spec);
   if (points.length * spec.repeat > MAX_POINTS) {
@@ -135,7 +135,7 @@ async function runSweep(spec: SweepSpec, flags: Flags): Promise<void> {
   process.exitCode = results.points.some(({ verdict }) => verdict === 'violated') ? 1 : 0;
 }
 
-async function runSoak(point: PointSpec, seconds: number, flags: Flags): Promise<void> {
+async function runSoak(point: PointSpec, seconds: number, flags: Flags, argv: readonly string[]): Promise<void> {
   const stop = new AbortController();
   const interrupt = (): void => {
     process.stderr.write('stopping after this round\n');
@@ -156,7 +156,7 @@ async function runSoak(point: PointSpec, seconds: number, flags: Flags): Promise
   process.removeListener('SIGTERM', interrupt);
   if (totals.verdict === 'held') {
     if (stop.signal.aborted && flags.keep !== undefined) {
-      process.stdout.write(`stopped; go on with: ${shellLine(['pagerace', ...process.argv.slice(2)])}\n`);
+      process.stdout.write(`stopped; go on with: ${shellLine(['pagerace', ...argv])}\n`);
     }
     return;
   }
@@ -168,7 +168,8 @@ async function runSoak(point: PointSpec, seconds: number, flags: Flags): Promise
   process.exitCode = 1;
 }
 
-export function stressCommand(): Command {
+/** `argv`: the command line that it is part of, to be printed as what runs it again. */
+export function stressCommand(argv: readonly string[]): Command {
   return new Command('stress')
     .description('workloads on real threads, swept over CPUs, locking designs and locks, judged after every round')
     .argument('[workloads...]', "names (see 'pagerace list'), or recordings; page_fault1 if none is given")
@@ -187,7 +188,7 @@ export function stressCommand(): Command {
     .option('--out <file>', "results for 'pagerace report'")
     .option('--json', 'one JSON document')
     .action(async (names: string[], flags: Flags) => {
-      const spec = await specOf(names, flags);
+      const spec = await specOf(names, flags, argv);
       if (flags.for === undefined) {
         await runSweep(spec, flags);
         return;
@@ -199,6 +200,6 @@ export function stressCommand(): Command {
           'A soak is of one point: give one workload, --cpus, --locking and --lock, for example mixed --cpus 4 --for 10m.',
         );
       }
-      await runSoak(point, flags.for, flags);
+      await runSoak(point, flags.for, flags, argv);
     });
 }

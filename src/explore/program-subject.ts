@@ -36,7 +36,9 @@ export class ProgramSubject implements Subject {
 
   /** One thread, from its start. */
   start(cpu: number): Steps<unknown> {
-    return this.program.threads[cpu]!(this.cpus[cpu]!);
+    // Called as a function: as a method of the list it would be `Array.name` in reports.
+    const thread = this.program.threads[cpu]!;
+    return thread(this.cpus[cpu]!);
   }
 
   /** The program's words, copied. */
