@@ -8,9 +8,10 @@ const MACHINE = { cpus: 1, memory: 2 * 1024 * 1024, maxVmas: 64 };
 
 /** Index of the first word that differs, -1 if none does. */
 function firstDifference(a: Int32Array, b: Int32Array): number {
-  if (a.length !== b.length) return 0;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return i;
-  return -1;
+  const bytes = ({ buffer, byteOffset, byteLength }: Int32Array): Buffer => Buffer.from(buffer, byteOffset, byteLength);
+  // The bytes at once, a hundred times as fast; word for word where something is to be found.
+  if (bytes(a).equals(bytes(b))) return -1;
+  return a.findIndex((word, i) => word !== b[i]);
 }
 
 it('leaves the same memory after 1,000 random programs', { timeout: 120_000 }, () => {
