@@ -27,17 +27,16 @@ const UNLOCK = NUMBERS.get('unlock')!;
 /** What is looked up by AccessTable.what: `entry` of each kind and of whether it stored. */
 export function byWhat(entry: (kind: AccessKind, stored: boolean) => number): Int32Array {
   const entries = new Int32Array(2 * STORED);
-  entries.set(byKind((kind) => entry(kind, false)));
-  entries.set(
-    byKind((kind) => entry(kind, true)),
-    STORED,
-  );
+  for (const [number, kind] of ACCESS_KINDS.entries()) {
+    entries[whatOf(number, false)] = entry(kind, false);
+    entries[whatOf(number, true)] = entry(kind, true);
+  }
   return entries;
 }
 
-/** What is looked up by a kind's number: `entry` of each kind. */
-export function byKind(entry: (kind: AccessKind) => number): Int32Array {
-  return Int32Array.from(ACCESS_KINDS, entry);
+/** What AccessTable.what says of an access of a kind, by its number, that stored or did not. */
+export function whatOf(kind: number, stored: boolean): number {
+  return stored ? kind + STORED : kind;
 }
 
 /** The number of a kind of access. */
@@ -62,7 +61,7 @@ export function numberOf(kind: AccessKind): number {
 }
 
 export class AccessTable {
-  /** Rows of this execution. */
+  /** Rows of this execution. Another one begins at 0, or where it leaves the last one. */
   count = 0;
   private rows: Int32Array<ArrayBuffer> = new Int32Array(FIRST_ROWS << ROW_SHIFT);
   /** Rows, from the first, that have not changed since `takeKept`. */
@@ -77,24 +76,19 @@ export class AccessTable {
 
   /** Another execution, all of it. */
   fill(events: readonly AccessEvent[]): void {
-    this.begin();
+    this.count = 0;
     for (const { cpu, kind, word, width, stored, lockClass } of events) {
-      this.add(cpu, numberOf(kind), word, width, stored, lockClass);
+      this.add(cpu, whatOf(numberOf(kind), stored), word, width, lockClass);
     }
   }
 
-  /** Another execution begins. */
-  begin(): void {
-    this.count = 0;
-  }
-
-  /** Its next access; `kind` is the kind's number. */
-  add(cpu: number, kind: number, word: number, width: number, stored: boolean, lockClass: number): void {
+  /** Its next access; `what`: see whatOf. */
+  add(cpu: number, what: number, word: number, width: number, lockClass: number): void {
     const index = this.count++;
     const at = index << ROW_SHIFT;
     if (at === this.rows.length) this.grow();
     const { rows } = this;
-    const head = cpu | ((stored ? kind + STORED : kind) << WHAT_SHIFT);
+    const head = cpu | (what << WHAT_SHIFT);
     if (
       index < this.kept &&
       rows[at] === head &&
@@ -122,7 +116,7 @@ export class AccessTable {
     return this.rows[index << ROW_SHIFT]! & ((1 << WHAT_SHIFT) - 1);
   }
 
-  /** The kind and whether it stored, as one number (see byWhat). */
+  /** The kind and whether it stored, as one number (see whatOf). */
   what(index: number): number {
     return this.rows[index << ROW_SHIFT]! >> WHAT_SHIFT;
   }

@@ -4,7 +4,7 @@
 // Asked after every explored execution, so a detector allocates nothing while it finds nothing, and goes on from where an
 // execution differs from the one before. Of the earlier accesses of a CPU to a word only the last of each class is kept:
 // if that one is ordered before an access, all others of its class are as well.
-import { AccessTable, numberOf } from './access-table.ts';
+import { AccessTable } from './access-table.ts';
 import type { AccessEvent, AccessKind } from './access-event.ts';
 import { HappensBefore, MAX_MARKED_WORDS, PLAIN, READS, TRAITS_OF, WRITES } from './happens-before.ts';
 import { UndoableInts } from './undo-log.ts';
@@ -53,17 +53,18 @@ function classOf(traits: number): number {
   return (traits & WRITES) !== 0 ? MARKED_WRITE : MARKED_READ;
 }
 
-const DRAIN = numberOf('drain');
-const USER_WRITE = numberOf('user-write');
-
 /** Finds the races of one execution after another. */
 export class DataRaceDetector {
   private readonly cpus: number;
+  private readonly row: number;
   private readonly benign: ((first: AccessEvent, second: AccessEvent) => boolean) | undefined;
   private readonly limit: number;
   private readonly order: HappensBefore;
   private readonly table: WordTable = new WordTable();
-  /** Per slot of the table, CPU and class: the last such access, plus one; 0: none. */
+  /**
+   * Per slot of the table, a row: which classes of accesses there were, as bits; then per class and CPU the last such
+   * access, plus one; 0: none.
+   */
   private readonly last: UndoableInts = new UndoableInts(0);
   /** Accesses too long to be looked up word by word: pages. Few. */
   private readonly wide: number[] = [];
@@ -74,6 +75,7 @@ export class DataRaceDetector {
   /** `cpus`: above the highest CPU number in any event. */
   constructor(cpus: number, rules: DataRaceRules = {}) {
     this.cpus = cpus;
+    this.row = 1 + cpus * CLASSES;
     this.benign = rules.benign;
     this.limit = rules.limit ?? DEFAULT_LIMIT;
     this.order = new HappensBefore(cpus, { ofMarked: rules.dependencies === true, ofPlain: rules.pointers });
@@ -101,12 +103,11 @@ export class DataRaceDetector {
   private step(events: AccessTable, index: number): void {
     this.order.begin(index);
     this.last.mark(index);
-    const what = events.what(index);
-    const traits = TRAITS_OF[what]!;
+    const traits = TRAITS_OF[events.what(index)]!;
     if (traits === 0) {
-      const kind = numberOf(events.kind(index));
-      if (kind === DRAIN) this.order.drain(events, index);
-      else if (kind === USER_WRITE) this.order.userStore(events, index);
+      const kind = events.kind(index);
+      if (kind === 'drain') this.order.drain(events, index);
+      else if (kind === 'user-write') this.order.userStore(events, index);
       return;
     }
     this.order.enter(events, index, traits);
@@ -138,20 +139,24 @@ export class DataRaceDetector {
     const cpu = events.cpu(index);
     for (let at = word; at < end; at++) {
       const slot = table.findOrAdd(at);
-      last.reserve((slot + 1) * this.cpus * CLASSES);
+      const row = slot * this.row;
+      last.reserve(row + this.row);
       this.compareSlot(events, slot, index, accessClass);
-      last.set((slot * this.cpus + cpu) * CLASSES + accessClass, index + 1);
+      last.set(row, last.ints[row]! | (1 << accessClass));
+      last.set(row + 1 + accessClass * this.cpus + cpu, index + 1);
     }
   }
 
   private compareSlot(events: AccessTable, slot: number, index: number, accessClass: number): void {
-    const conflicts = CONFLICTS[accessClass]!;
-    const row = slot * this.cpus * CLASSES;
+    const { cpus, row } = this;
     const { ints } = this.last;
-    for (let i = 0; i < this.cpus * CLASSES; i++) {
-      const earlier = ints[row + i]! - 1;
-      if (earlier >= 0 && ((conflicts >> (i % CLASSES)) & 1) === 1) {
-        this.compare(events, earlier, index, this.table.words[slot]!);
+    const conflicts = CONFLICTS[accessClass]! & ints[slot * row]!;
+    if (conflicts === 0) return;
+    for (let other = 0; other < CLASSES; other++) {
+      if (((conflicts >> other) & 1) === 0) continue;
+      const at = slot * row + 1 + other * cpus;
+      for (let i = at; i < at + cpus; i++) {
+        if (ints[i]! > 0) this.compare(events, ints[i]! - 1, index, this.table.words[slot]!);
       }
     }
   }

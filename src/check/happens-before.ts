@@ -106,14 +106,17 @@ export class HappensBefore {
   /** The next event is `index`. Events before it are those that were entered under these numbers. */
   backTo(index: number): void {
     this.state.backTo(index);
-    this.left.backTo(index);
-    while (this.buffered.length > 0 && this.buffered[this.buffered.length - 1]! >= index) this.buffered.pop();
+    const { buffered, left } = this;
+    while (buffered.length > 0 && buffered[buffered.length - 1]! >= index) buffered.pop();
+    // Points are marked while something has been buffered, and nothing leaves before.
+    if (buffered.length > 0) left.backTo(index);
+    else left.clear();
   }
 
   /** Event `index` comes. */
   begin(index: number): void {
     this.state.mark(index);
-    this.left.mark(index);
+    if (this.buffered.length > 0) this.left.mark(index);
     if (index >= this.times.length) this.times = grown(this.times, 2 * index);
   }
 

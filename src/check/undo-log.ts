@@ -34,8 +34,16 @@ export class UndoableInts {
 
   /** Sets back all that was changed since point `index` was marked. */
   backTo(index: number): void {
+    this.undo(this.points[index]!);
+  }
+
+  /** Sets back everything. */
+  clear(): void {
+    this.undo(0);
+  }
+
+  private undo(until: number): void {
     const { ints, changes } = this;
-    const until = this.points[index]!;
     for (let i = this.changed - 2; i >= until; i -= 2) ints[changes[i]!] = changes[i + 1]!;
     this.changed = until;
   }

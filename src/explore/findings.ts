@@ -88,13 +88,14 @@ export class Findings {
   /** The first execution that only judges of whole executions complain of. */
   suspicion: FailingSchedule | undefined = undefined;
   /** Which execution that is, from 1; Infinity: none yet. */
-  suspectedAt: number = Infinity;
+  suspectedAt: number;
   private circle: LockOrderProblem | undefined = undefined;
   private readonly order: LockOrder;
   /** By the numbers that the order's examples name them by. */
   private readonly shown: Shown[] = [];
 
   constructor(rules: JudgeRules) {
+    this.suspectedAt = Infinity;
     this.order = new LockOrder(rules.locks);
   }
 

@@ -53,15 +53,16 @@ export class ExecutionJudges {
   readonly rules: JudgeRules;
   private readonly execution: Execution;
   private readonly log: AccessLog;
-  private readonly races: DataRaceDetector | undefined;
-  private locks: LockWatch | undefined;
+  private readonly names: readonly JudgeName[];
+  // Made when there is something for them to look at: many searches take less time than making them does.
+  private races: DataRaceDetector | undefined = undefined;
+  private locks: LockWatch | undefined = undefined;
 
   constructor(execution: Execution, names: readonly JudgeName[] = ALL_JUDGES, rules: JudgeRules = {}) {
     this.execution = execution;
     this.rules = rules;
     this.log = new AccessLog(execution.cpus, execution.subject.everyStep ? undefined : execution.shared.is);
-    this.races = names.includes('data-race') ? new DataRaceDetector(execution.cpus, rules.races) : undefined;
-    this.locks = names.includes('lock-order') ? new LockWatch(rules.locks?.classOf) : undefined;
+    this.names = names;
     if (names.length > 0) execution.log = this.log;
   }
 
@@ -69,13 +70,13 @@ export class ExecutionJudges {
   judge(): Judged {
     if (!this.canJudge) return NOTHING;
     const race = this.findRace();
-    const nestings = this.locks === undefined ? NO_NESTINGS : this.watch(this.locks);
+    const nestings = this.findNestings();
     return race === undefined && nestings.length === 0 ? NOTHING : { race, nestings };
   }
 
   /** Forgets the executions so far. */
   restart(): void {
-    if (this.locks !== undefined) this.locks = new LockWatch(this.rules.locks?.classOf);
+    this.locks = undefined;
   }
 
   /** What is wrong with the execution that has just ended, by itself. */
@@ -89,25 +90,29 @@ export class ExecutionJudges {
   }
 
   private findRace(): Complaint | undefined {
-    const { log, races, execution } = this;
-    if (races === undefined) return undefined;
-    races.keep(log.events.takeKept());
-    if (!log.hasPlain) return undefined;
-    const [race] = races.find(log.events);
+    const { log, execution } = this;
+    const kept = log.events.takeKept();
+    this.races?.keep(kept);
+    if (!log.hasPlain || !this.names.includes('data-race')) return undefined;
+    this.races ??= new DataRaceDetector(execution.cpus, this.rules.races);
+    const [race] = this.races.find(log.events);
     return race === undefined ? undefined : { judge: 'data-race', message: raceSentence(race, log, execution.subject) };
   }
 
-  private watch(locks: LockWatch): readonly LockNesting[] {
+  private findNestings(): readonly LockNesting[] {
     const { log, execution } = this;
+    if (!this.names.includes('lock-order')) return NO_NESTINGS;
     const stuck = execution.isOver() ? [] : waitingCpus(execution);
-    return log.hasNesting || stuck.length > 0 ? locks.watch(log.events, stuck) : NO_NESTINGS;
+    if (!log.hasNesting && stuck.length === 0) return NO_NESTINGS;
+    this.locks ??= new LockWatch(this.rules.locks?.classOf);
+    return this.locks.watch(log.events, stuck);
   }
 
   private circleAlone(): Complaint | undefined {
     const { rules, execution } = this;
-    if (this.locks === undefined) return undefined;
+    this.restart();
     const alone = new LockOrder(rules.locks);
-    alone.add(this.watch(new LockWatch(rules.locks?.classOf)));
+    alone.add(this.findNestings());
     const [problem] = alone.problems;
     return problem === undefined ? undefined : circleComplaint(problem, execution.subject);
   }

@@ -118,6 +118,14 @@ describe('data races', () => {
     expect(pairs(events, { dependencies: true })).toEqual([]);
   });
 
+  it('a plain read of a pointer orders what depends on it where it is said to', () => {
+    const events = message(['wmb', 'write'], ['plain-read']);
+    const isPointer = (word: number, width: number): boolean => word === FLAG && width === 1;
+    // The read of the pointer itself is still one without a mark.
+    expect(pairs(events, { pointers: isPointer })).toEqual([`2-3 @${String(FLAG)}`]);
+    expect(pairs(events)).toEqual([`2-3 @${String(FLAG)}`, `0-4 @${String(X)}`]);
+  });
+
   it('a cmpxchg or trylock that failed is a marked read', () => {
     const release = [access(0, 'plain-write', X), access(0, 'release', FLAG)];
     expect(pairs([...release, access(1, 'cmpxchg', FLAG), access(1, 'plain-read', X)])).toEqual([]);
@@ -227,6 +235,30 @@ describe('against a judge that follows every path', () => {
     }
     return events;
   };
+
+  it('goes on from where an execution differs from the one before, as if it had begun anew', () => {
+    const rules = { dependencies: true, limit: Infinity };
+    let racing = 0;
+    let common = 0;
+    const change = fc.record({ keeps: fc.nat({ max: 24 }), then: fc.array(unbuffered, { maxLength: 12 }) });
+    fc.assert(
+      fc.property(fc.array(unbuffered, { maxLength: 24 }), fc.array(change, { maxLength: 6 }), (first, changes) => {
+        const find = asker(new DataRaceDetector(3, rules));
+        let drawn = first;
+        for (const { keeps, then } of [{ keeps: first.length, then: [] }, ...changes]) {
+          drawn = [...drawn.slice(0, keeps), ...then];
+          const events = possible(drawn);
+          const found = find(events);
+          expect(found).toEqual(findDataRaces(events, rules));
+          if (found.length > 0) racing += 1;
+          if (keeps > 0 && then.length > 0) common += 1;
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(racing).toBeGreaterThan(100);
+    expect(common).toBeGreaterThan(100);
+  });
 
   it.each([false, true])('finds the same races, dependencies %s', { timeout: 600_000 }, (dependencies) => {
     const find = asker(new DataRaceDetector(3, { dependencies, limit: Infinity }));
