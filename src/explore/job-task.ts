@@ -10,7 +10,7 @@ import type { Settings } from './options.ts';
 import type { MemoryModel } from './program.ts';
 import { executionFor } from './rewinding-execution.ts';
 import type { Subject } from './subject.ts';
-import { aboutOf, specText, subjectOf } from './subject-spec.ts';
+import { aboutOf, loadSubject } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 
 /** A job, and all that its thread must know. */
@@ -49,15 +49,15 @@ export function procNames(execution: Execution): string[] {
 /** The last subject made in this thread, for the next task that is about the same. */
 let kept: { text: string; subject: Subject } | undefined;
 
-function subjectFor(spec: SubjectSpec): Subject {
-  const text = specText(spec);
-  if (kept?.text !== text) kept = { text, subject: subjectOf(spec) };
+async function subjectFor(spec: SubjectSpec): Promise<Subject> {
+  const text = JSON.stringify(spec);
+  if (kept?.text !== text) kept = { text, subject: await loadSubject(spec) };
   return kept.subject;
 }
 
 /** Does a job in this thread. */
-export function doJobTask(task: JobTask): JobAnswer {
-  const subject = subjectFor(task.spec);
+export async function doJobTask(task: JobTask): Promise<JobAnswer> {
+  const subject = await subjectFor(task.spec);
   const execution = executionFor(subject, task.memoryModel, false);
   execution.maxSteps = task.steps;
   for (const word of task.shared) execution.shared.add(word);

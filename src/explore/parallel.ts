@@ -1,6 +1,7 @@
 // A search on a pool of threads, or on this one, that can be interrupted and gone on with later. What it explores and
 // finds is the same whatever the number of workers: the next job in turn is the only one that counts, and others are
 // done ahead of their turn in the hope that they still are the same when it comes.
+import { setImmediate } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { Execution } from './execution.ts';
@@ -14,7 +15,7 @@ import type { JobAnswer, JobTask } from './job-task.ts';
 import { checkOptions } from './options.ts';
 import type { ExploreOptions } from './options.ts';
 import { renumbered, renumberedFindings } from './proc-names.ts';
-import { aboutOf, specText, subjectOf } from './subject-spec.ts';
+import { aboutOf, loadSubject, specText } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
@@ -109,15 +110,7 @@ class PooledSearch {
   private start(task: JobTask): Promise<JobAnswer> {
     if (this.pool !== undefined) return this.pool.run(task);
     // One job at a time where there is one thread: it must get to hear of interrupts in between.
-    return new Promise((resolve, reject) => {
-      setImmediate(() => {
-        try {
-          resolve(doJobTask(task));
-        } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
-        }
-      });
-    });
+    return setImmediate().then(() => doJobTask(task));
   }
 
   private task(job: Job, limit: number): JobTask {
@@ -157,7 +150,7 @@ export async function exploreInPool(
       `strategy ${settings.strategy} has no jobs to share or to keep: use dpor with workers and resume`,
     );
   }
-  const subject = subjectOf(spec);
+  const subject = await loadSubject(spec);
   const execution = new Execution(subject, settings.memoryModel);
   const { rules, identity } = aboutOf(spec, subject, settings.memoryModel);
   const search = new Search(execution, settings, rules);
