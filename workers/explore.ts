@@ -3,6 +3,6 @@ import { doJobTask } from '../src/explore/job-task.ts';
 import type { JobAnswer, JobTask } from '../src/explore/job-task.ts';
 
 /** The Piscina task. */
-export default function exploreJob(task: JobTask): JobAnswer {
-  return doJobTask(task);
+export default async function exploreJob(task: JobTask): Promise<JobAnswer> {
+  return await doJobTask(task);
 }

@@ -3,6 +3,6 @@ import { runAtGate } from '../src/explore/gate.ts';
 import type { GateAnswer, GateTask } from '../src/explore/gate.ts';
 
 /** The Piscina task. */
-export default function replayCpu(task: GateTask): GateAnswer {
-  return runAtGate(task);
+export default async function replayCpu(task: GateTask): Promise<GateAnswer> {
+  return await runAtGate(task);
 }

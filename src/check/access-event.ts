@@ -5,6 +5,36 @@ import type { StepKind } from '../kernel/memory.ts';
 /** `drain`: a store left the CPU's store buffer (weak memory models); the store itself was announced as its own step. */
 export type AccessKind = StepKind | 'drain';
 
+/** All kinds; a kind's place here is its number in tables. */
+export const ACCESS_KINDS: readonly AccessKind[] = [
+  'plain-read',
+  'plain-write',
+  'read',
+  'write',
+  'acquire',
+  'release',
+  'rmw',
+  'cmpxchg',
+  'add',
+  'mb',
+  'wmb',
+  'wait',
+  'idle',
+  'lock',
+  'trylock',
+  'unlock',
+  'read-lock',
+  'read-trylock',
+  'read-unlock',
+  'write-lock',
+  'write-unlock',
+  'hw-read',
+  'user-read',
+  'user-write',
+  'note',
+  'drain',
+];
+
 /** One access, as it was done. */
 export interface AccessEvent {
   readonly cpu: number;

@@ -5,7 +5,10 @@
 // and an acquire, or a marked read with smp_mb behind it, that reads that store. A barrier alone orders nothing; a
 // failed cmpxchg or trylock is no more than a marked read; a store that waits in a store buffer publishes when it leaves.
 // One simplification: smp_wmb publishes the CPU's earlier loads as well as its stores.
-import type { AccessEvent, AccessKind } from './access-event.ts';
+import type { AccessKind } from './access-event.ts';
+import { byWhat } from './access-table.ts';
+import type { AccessTable } from './access-table.ts';
+import { UndoableInts, grown } from './undo-log.ts';
 import { WordTable } from './word-table.ts';
 
 /** Traits of an access, as bits. */
@@ -55,201 +58,240 @@ const TRAITS: Readonly<Record<AccessKind, number>> = {
   drain: 0,
 };
 
-/** The traits of what the access came to: one that should have stored and did not has only read. */
-export function traitsOf(event: AccessEvent): number {
-  const traits = TRAITS[event.kind];
-  return (traits & ATOMIC) === ATOMIC && !event.stored ? READS : traits;
-}
+/** The traits of what an access came to, by AccessTable.what: one that should have stored and did not has only read. */
+export const TRAITS_OF: Int32Array = byWhat((kind, stored) => {
+  const traits = TRAITS[kind];
+  return (traits & ATOMIC) === ATOMIC && !stored ? READS : traits;
+});
 
 /** Longest access whose words can publish anything: a 64-bit entry. Longer ones (a page) are plain. */
 export const MAX_MARKED_WORDS = 2;
-const FIRST_EVENTS = 128;
+const FIRST_EVENTS = 64;
 
-/** Replays the order of one execution after another: `enter` and `leave` around each access, `drain` for drains. */
+/** What orders besides what is marked to. */
+export interface Dependencies {
+  /** Whether what follows a marked read depends on what it read, and so comes after what that publishes. */
+  readonly ofMarked: boolean;
+  /** Whether the same goes for a plain read of these words. */
+  readonly ofPlain: ((word: number, width: number) => boolean) | undefined;
+}
+
+/** Follows the order of executions: `begin`, then `enter` and `leave` around each access, `drain` for drains. */
 export class HappensBefore {
   private readonly cpus: number;
-  private readonly dependencies: boolean;
-  /** Rows of a number per CPU. Per CPU: what happens before its next step. */
-  private readonly clocks: Int32Array;
-  /** Per CPU: its clock at its last release fence. */
-  private readonly fences: Int32Array;
-  /** Per CPU: what its marked reads found published, which an acquire fence makes known. */
-  private readonly found: Int32Array;
+  private readonly dependencies: Dependencies;
+  /**
+   * Rows of a number per CPU. Per CPU: what happens before its next step; its clock at its last release fence; what its
+   * marked reads found published, which an acquire fence makes known. Then one number: the first place in `buffered`
+   * that has not left. Then per slot of the table: what the word's value publishes, and what readers who left the lock
+   * published.
+   */
+  private readonly state: UndoableInts;
   private readonly table: WordTable = new WordTable();
-  /** Per slot of the table: what the word's value publishes, and what readers who left the lock published. */
-  private released: Int32Array;
-  private readersReleased: Int32Array;
   /** Per event: its CPU's own time. */
-  private times: Int32Array = new Int32Array(FIRST_EVENTS);
+  private times: Int32Array<ArrayBuffer> = new Int32Array(FIRST_EVENTS);
   /** Per event: what the store publishes when it leaves the buffer. */
-  private published: Int32Array;
-  /** Events that wait in a store buffer, oldest first. */
+  private published: Int32Array<ArrayBuffer> = new Int32Array(0);
+  /** Events that went into a store buffer, oldest first, and per event: whether it has left. */
   private readonly buffered: number[] = [];
+  private readonly left: UndoableInts = new UndoableInts(0);
 
-  constructor(cpus: number, dependencies: boolean) {
+  constructor(cpus: number, dependencies: Dependencies) {
     this.cpus = cpus;
     this.dependencies = dependencies;
-    this.clocks = new Int32Array(cpus * cpus);
-    this.fences = new Int32Array(cpus * cpus);
-    this.found = new Int32Array(cpus * cpus);
-    this.released = new Int32Array(0);
-    this.readersReleased = new Int32Array(0);
-    this.published = new Int32Array(0);
+    this.state = new UndoableInts(3 * cpus * cpus + 1);
+    for (let cpu = 0; cpu < cpus; cpu++) this.state.ints[cpu * cpus + cpu] = 1;
   }
 
-  /** Forgets the last execution; the next has `count` events. */
-  reset(count: number): void {
-    const { cpus } = this;
-    this.released.fill(0, 0, this.table.used * cpus);
-    this.readersReleased.fill(0, 0, this.table.used * cpus);
-    this.table.clear();
-    this.clocks.fill(0);
-    for (let cpu = 0; cpu < cpus; cpu++) this.clocks[cpu * cpus + cpu] = 1;
-    this.fences.fill(0);
-    this.found.fill(0);
-    this.buffered.length = 0;
-    if (this.times.length < count) this.times = new Int32Array(2 * count);
+  /** The next event is `index`. Events before it are those that were entered under these numbers. */
+  backTo(index: number): void {
+    this.state.backTo(index);
+    const { buffered, left } = this;
+    while (buffered.length > 0 && buffered[buffered.length - 1]! >= index) buffered.pop();
+    // Points are marked while something has been buffered, and nothing leaves before.
+    if (buffered.length > 0) left.backTo(index);
+    else left.clear();
+  }
+
+  /** Event `index` comes. */
+  begin(index: number): void {
+    this.state.mark(index);
+    if (this.buffered.length > 0) this.left.mark(index);
+    if (index >= this.times.length) this.times = grown(this.times, 2 * index);
   }
 
   /** Whether event `index`, of CPU `of`, happens before the next step of `cpu`. */
   isBefore(index: number, of: number, cpu: number): boolean {
-    return this.times[index]! <= this.clocks[cpu * this.cpus + of]!;
+    return this.times[index]! <= this.state.ints[cpu * this.cpus + of]!;
   }
 
   /** Before an access: what it reads becomes known to its CPU. */
-  enter(events: readonly AccessEvent[], index: number, traits: number): void {
-    const event = events[index]!;
-    const { cpu, word, width } = event;
-    if ((traits & READS) !== 0 && (traits & (PLAIN | READER_LEAVES)) === 0) {
-      // Nothing depends on an atomic_add, which returns nothing.
-      const heads = this.dependencies && (traits & WRITES) === 0;
-      const known = (traits & ACQUIRES) !== 0 || heads ? this.clocks : this.found;
-      for (let at = word; at < word + width; at++) {
-        const slot = this.table.find(at);
-        // Its own store, which nobody else sees yet, tells the CPU nothing.
-        if (slot < 0 || (this.buffered.length > 0 && this.oldest(events, cpu, at, 1) >= 0)) continue;
-        this.join(known, cpu, this.released, slot);
-        if ((traits & EXCLUDES_READERS) !== 0) this.join(known, cpu, this.readersReleased, slot);
-      }
+  enter(events: AccessTable, index: number, traits: number): void {
+    const { cpus } = this;
+    const cpu = events.cpu(index);
+    if ((traits & READS) !== 0 && (traits & READER_LEAVES) === 0) this.read(events, index, traits, cpu);
+    if ((traits & ACQUIRE_FENCE) !== 0) this.join(cpu * cpus, this.foundBy(cpu));
+    this.times[index] = this.state.ints[cpu * cpus + cpu]!;
+  }
+
+  private read(events: AccessTable, index: number, traits: number, cpu: number): void {
+    const word = events.word(index);
+    const end = word + events.width(index);
+    // Nothing depends on an atomic_add, which returns nothing.
+    const { ofMarked, ofPlain } = this.dependencies;
+    const heads = (traits & PLAIN) !== 0 ? ofPlain?.(word, end - word) === true : ofMarked && (traits & WRITES) === 0;
+    if (!heads && (traits & PLAIN) !== 0) return;
+    const known = (traits & ACQUIRES) !== 0 || heads ? cpu * this.cpus : this.foundBy(cpu);
+    for (let at = word; at < end; at++) {
+      const slot = this.table.find(at);
+      // Its own store, which nobody else sees yet, tells the CPU nothing.
+      if (slot < 0 || this.oldest(events, cpu, at, 1) >= 0) continue;
+      this.join(known, this.releasedBy(slot));
+      if ((traits & EXCLUDES_READERS) !== 0) this.join(known, this.releasedBy(slot) + this.cpus);
     }
-    if ((traits & ACQUIRE_FENCE) !== 0) this.join(this.clocks, cpu, this.found, cpu);
-    this.times[index] = this.clocks[cpu * this.cpus + cpu]!;
   }
 
   /** After an access: what it publishes. */
-  leave(events: readonly AccessEvent[], index: number, traits: number): void {
-    const event = events[index]!;
-    const { cpu } = event;
+  leave(events: AccessTable, index: number, traits: number): void {
+    const cpu = events.cpu(index);
     if ((traits & WRITES) !== 0) {
-      if (event.stored) this.publish(event, traits);
-      else this.buffer(cpu, index, traits);
+      if (events.stored(index)) this.publish(events, index, traits, cpu);
+      else this.buffer(index, traits, cpu);
     }
-    if ((traits & RELEASE_FENCE) !== 0) this.copy(this.fences, cpu, this.clocks, cpu);
+    const { cpus, state } = this;
+    if ((traits & RELEASE_FENCE) !== 0) this.copy(this.fenceOf(cpu), cpu * cpus);
     // What this CPU does next is no part of what it has published.
     const published = RELEASES | READER_LEAVES | RELEASE_FENCE;
-    if ((traits & published) !== 0) this.clocks[cpu * this.cpus + cpu]! += 1;
+    if ((traits & published) !== 0) state.set(cpu * cpus + cpu, state.ints[cpu * cpus + cpu]! + 1);
   }
 
   /**
    * A store of user memory, which publishes nothing. It has to be known only where it waits in a store buffer, and
    * where it overwrites what a word published.
    */
-  userStore(events: readonly AccessEvent[], index: number): void {
-    const event = events[index]!;
-    if (event.stored) this.publish(event, WRITES | PLAIN);
-    else this.buffer(event.cpu, index, WRITES | PLAIN);
+  userStore(events: AccessTable, index: number): void {
+    if (events.stored(index)) this.overwrite(events.word(index), events.width(index));
+    else this.buffer(index, WRITES | PLAIN, events.cpu(index));
   }
 
   /** The oldest store to these words has left the CPU's store buffer; a long one may leave it in parts, in order. */
-  drain(events: readonly AccessEvent[], event: AccessEvent): void {
-    const { cpu, word, width } = event;
-    const place = this.oldest(events, cpu, word, width);
-    if (place < 0) return;
-    const index = this.buffered[place]!;
-    const store = events[index]!;
-    if (word + width === store.word + store.width) this.buffered.splice(place, 1);
-    if (width > MAX_MARKED_WORDS) this.overwrite(word, width);
-    else for (let at = word; at < word + width; at++) this.copy(this.released, this.slot(at), this.published, index);
-  }
-
-  private buffer(cpu: number, index: number, traits: number): void {
-    const end = (index + 1) * this.cpus;
-    if (this.published.length < end) this.published = grown(this.published, 2 * end);
-    if ((traits & PLAIN) !== 0) this.published.fill(0, index * this.cpus, end);
-    else this.copy(this.published, index, (traits & RELEASES) !== 0 ? this.clocks : this.fences, cpu);
-    this.buffered.push(index);
-  }
-
-  /** The place in `buffered` of the CPU's oldest store that covers the words, or -1. */
-  private oldest(events: readonly AccessEvent[], cpu: number, word: number, width: number): number {
-    for (let place = 0; place < this.buffered.length; place++) {
-      const store = events[this.buffered[place]!]!;
-      if (store.cpu === cpu && word >= store.word && word + width <= store.word + store.width) return place;
-    }
-    return -1;
-  }
-
-  private publish(event: AccessEvent, traits: number): void {
-    const { cpu, word, width } = event;
-    if ((traits & PLAIN) !== 0) {
+  drain(events: AccessTable, index: number): void {
+    const word = events.word(index);
+    const width = events.width(index);
+    const store = this.oldest(events, events.cpu(index), word, width);
+    if (store < 0) return;
+    if (word + width === events.word(store) + events.width(store)) this.leaves(store);
+    if (width > MAX_MARKED_WORDS) {
       this.overwrite(word, width);
       return;
     }
     for (let at = word; at < word + width; at++) {
-      const slot = this.slot(at);
-      if ((traits & READER_LEAVES) !== 0) this.join(this.readersReleased, slot, this.clocks, cpu);
-      else if ((traits & READS) === 0) {
-        this.copy(this.released, slot, (traits & RELEASES) !== 0 ? this.clocks : this.fences, cpu);
-      } else {
-        // Who reads what an atomic read-modify-write stored sees what the value before it published, too.
-        this.join(this.released, slot, (traits & RELEASES) !== 0 ? this.clocks : this.fences, cpu);
-      }
+      const row = this.releasedBy(this.slot(at));
+      for (let i = 0; i < this.cpus; i++) this.state.set(row + i, this.published[store * this.cpus + i]!);
+    }
+  }
+
+  /** A store has left its buffer, all of it. */
+  private leaves(store: number): void {
+    this.left.set(store, 1);
+    let first = this.state.ints[this.firstWaiting]!;
+    while (first < this.buffered.length && this.left.ints[this.buffered[first]!] !== 0) first += 1;
+    this.state.set(this.firstWaiting, first);
+  }
+
+  private buffer(index: number, traits: number, cpu: number): void {
+    const { cpus } = this;
+    const at = index * cpus;
+    if (this.published.length < at + cpus) this.published = grown(this.published, 2 * (at + cpus));
+    this.left.reserve(index + 1);
+    const from = (traits & RELEASES) !== 0 ? cpu * cpus : this.fenceOf(cpu);
+    for (let i = 0; i < cpus; i++) this.published[at + i] = (traits & PLAIN) !== 0 ? 0 : this.state.ints[from + i]!;
+    this.buffered.push(index);
+  }
+
+  /** The CPU's oldest store in its buffer that covers the words, or -1. */
+  private oldest(events: AccessTable, cpu: number, word: number, width: number): number {
+    const { buffered, left } = this;
+    for (let place = this.state.ints[this.firstWaiting]!; place < buffered.length; place++) {
+      const store = buffered[place]!;
+      if (left.ints[store] !== 0 || events.cpu(store) !== cpu || word < events.word(store)) continue;
+      if (word + width <= events.word(store) + events.width(store)) return store;
+    }
+    return -1;
+  }
+
+  private publish(events: AccessTable, index: number, traits: number, cpu: number): void {
+    const word = events.word(index);
+    const width = events.width(index);
+    if ((traits & PLAIN) !== 0) {
+      this.overwrite(word, width);
+      return;
+    }
+    const from = (traits & (RELEASES | READER_LEAVES)) !== 0 ? cpu * this.cpus : this.fenceOf(cpu);
+    for (let at = word; at < word + width; at++) {
+      const row = this.releasedBy(this.slot(at));
+      if ((traits & READER_LEAVES) !== 0) this.join(row + this.cpus, from);
+      else if ((traits & READS) === 0) this.copy(row, from);
+      // Who reads what an atomic read-modify-write stored sees what the value before it published, too.
+      else this.join(row, from);
     }
   }
 
   /** A plain store publishes nothing, and what it overwrites publishes nothing any more. */
   private overwrite(word: number, width: number): void {
-    const { cpus, table } = this;
+    const { table } = this;
     if (width <= MAX_MARKED_WORDS) {
       for (let at = word; at < word + width; at++) {
         const slot = table.find(at);
-        if (slot >= 0) this.released.fill(0, slot * cpus, (slot + 1) * cpus);
+        if (slot >= 0) this.clear(this.releasedBy(slot));
       }
       return;
     }
     for (let slot = 0; slot < table.used; slot++) {
       const at = table.words[slot]!;
-      if (at >= word && at < word + width) this.released.fill(0, slot * cpus, (slot + 1) * cpus);
+      if (at >= word && at < word + width) this.clear(this.releasedBy(slot));
     }
   }
 
   private slot(word: number): number {
     const slot = this.table.findOrAdd(word);
-    if ((slot + 1) * this.cpus > this.released.length) {
-      const length = this.table.words.length * this.cpus;
-      this.released = grown(this.released, length);
-      this.readersReleased = grown(this.readersReleased, length);
-    }
+    this.state.reserve(this.releasedBy(slot + 1));
     return slot;
   }
 
-  private join(into: Int32Array, row: number, from: Int32Array, fromRow: number): void {
-    const { cpus } = this;
-    const a = row * cpus;
-    const b = fromRow * cpus;
-    for (let i = 0; i < cpus; i++) if (from[b + i]! > into[a + i]!) into[a + i] = from[b + i]!;
+  // Where in the state numbers and rows stand.
+
+  private get firstWaiting(): number {
+    return 3 * this.cpus * this.cpus;
   }
 
-  private copy(into: Int32Array, row: number, from: Int32Array, fromRow: number): void {
-    const { cpus } = this;
-    const a = row * cpus;
-    const b = fromRow * cpus;
-    for (let i = 0; i < cpus; i++) into[a + i] = from[b + i]!;
+  private fenceOf(cpu: number): number {
+    return (this.cpus + cpu) * this.cpus;
   }
-}
 
-function grown(array: Int32Array, length: number): Int32Array {
-  const larger = new Int32Array(length);
-  larger.set(array);
-  return larger;
+  private foundBy(cpu: number): number {
+    return (2 * this.cpus + cpu) * this.cpus;
+  }
+
+  private releasedBy(slot: number): number {
+    return this.firstWaiting + 1 + 2 * slot * this.cpus;
+  }
+
+  private join(into: number, from: number): void {
+    const { cpus, state } = this;
+    for (let i = 0; i < cpus; i++) {
+      const value = state.ints[from + i]!;
+      if (value > state.ints[into + i]!) state.set(into + i, value);
+    }
+  }
+
+  private copy(into: number, from: number): void {
+    const { cpus, state } = this;
+    for (let i = 0; i < cpus; i++) state.set(into + i, state.ints[from + i]!);
+  }
+
+  private clear(row: number): void {
+    const { cpus, state } = this;
+    for (let i = 0; i < cpus; i++) state.set(row + i, 0);
+  }
 }

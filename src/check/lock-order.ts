@@ -3,30 +3,17 @@
 // A cycle among classes is a deadlock that some execution can reach, even if none that was looked at did. A trylock
 // waits for nobody, so nothing leads to what it took; a reader is not kept out by readers, so a cycle counts only if at
 // every class on it one of the two, holder or taker, is a writer.
-import type { AccessEvent } from './access-event.ts';
+import { WAYS, wayOf } from './lock-watch.ts';
+import type { LockIdentity, LockNesting } from './lock-watch.ts';
 
 /** Where a class was taken while another was held, for the first time. */
-export interface LockOrderExample {
-  /** Which execution, counted from 0, and which CPU. */
+export interface LockOrderExample extends Pick<LockNesting, 'cpu' | 'heldAt' | 'takenAt' | 'heldWord' | 'takenWord'> {
+  /** Which execution, counted from 0 among those that showed something new. */
   readonly execution: number;
-  readonly cpu: number;
-  /**
-   * Places in that execution's events: where the held one was taken, and where the other one was. The latter is the
-   * number of events where the execution ended with the CPU waiting for it.
-   */
-  readonly heldAt: number;
-  readonly takenAt: number;
-  readonly heldWord: number;
-  readonly takenWord: number;
 }
 
 /** `taken` was taken while `held` was held. */
-export interface LockOrderEdge {
-  /** Classes. */
-  readonly held: number;
-  readonly taken: number;
-  readonly heldForRead: boolean;
-  readonly takenForRead: boolean;
+export interface LockOrderEdge extends Pick<LockNesting, 'held' | 'taken' | 'heldForRead' | 'takenForRead'> {
   readonly example: LockOrderExample;
 }
 
@@ -40,12 +27,6 @@ export interface LockOrderProblem {
   readonly chain: readonly LockOrderEdge[];
 }
 
-/** What tells a lock from others. */
-export interface LockIdentity {
-  readonly word: number;
-  readonly lockClass: number;
-}
-
 /** How words and classes are understood. */
 export interface LockOrderRules {
   /** The class of a lock; if not given, each word is one of its own. */
@@ -54,35 +35,6 @@ export interface LockOrderRules {
   readonly nested?: ReadonlySet<number>;
 }
 
-/** A CPU that waits where an execution ended. */
-export interface LockWait extends LockIdentity {
-  readonly cpu: number;
-}
-
-interface Held {
-  readonly cpu: number;
-  readonly word: number;
-  readonly lockClass: number;
-  readonly forRead: boolean;
-  readonly at: number;
-}
-
-const TAKES = 1;
-const TRIES = 2;
-const FOR_READ = 4;
-const RELEASES = 8;
-
-const LOCK_KINDS: Partial<Record<AccessEvent['kind'], number>> = {
-  lock: TAKES,
-  trylock: TAKES | TRIES,
-  unlock: RELEASES,
-  'read-lock': TAKES | FOR_READ,
-  'read-trylock': TAKES | TRIES | FOR_READ,
-  'read-unlock': RELEASES,
-  'write-lock': TAKES,
-  'write-unlock': RELEASES,
-};
-
 /** Per class taken: an edge for each way of holding and taking. */
 type EdgesByTaken = Map<number, (LockOrderEdge | undefined)[]>;
 
@@ -90,82 +42,41 @@ type EdgesByTaken = Map<number, (LockOrderEdge | undefined)[]>;
 export class LockOrder {
   /** What was found wrong so far, each cycle of classes once. */
   readonly problems: LockOrderProblem[] = [];
-  private readonly classOf: (lock: LockIdentity) => number;
+  /** All that was taken while something else was held, as it came. */
+  readonly edges: LockOrderEdge[] = [];
+  /** Executions that showed something new. */
+  executions = 0;
   private readonly nested: ReadonlySet<number>;
   /** Per class, what was taken while it was held. */
   private readonly after = new Map<number, EdgesByTaken>();
   private readonly told = new Set<string>();
-  private executions = 0;
-  /** Locks held at this point of the execution, in the order in which they were taken. */
-  private readonly held: Held[] = [];
 
-  constructor(rules: LockOrderRules = {}) {
-    this.classOf = rules.classOf ?? ((lock) => lock.word);
-    this.nested = rules.nested ?? new Set();
+  constructor({ nested = new Set() }: LockOrderRules = {}) {
+    this.nested = nested;
   }
 
-  /** All that was taken while something else was held. */
-  get edges(): LockOrderEdge[] {
-    const lists = [...this.after.values()].flatMap((taken) => [...taken.values()]);
-    return lists.flat().filter((edge) => edge !== undefined);
-  }
-
-  /**
-   * One more execution. `waiting`: who waited where it ended; those who wait for a lock that somebody holds would have
-   * taken it next. Returns how many problems are new.
-   */
-  add(events: readonly AccessEvent[], waiting: readonly LockWait[] = [], count: number = events.length): number {
+  /** What one more execution showed, as a LockWatch saw it. Returns how many problems are new. */
+  add(nestings: readonly LockNesting[]): number {
     const known = this.problems.length;
-    for (let i = 0; i < count; i++) {
-      const event = events[i]!;
-      const traits = LOCK_KINDS[event.kind] ?? 0;
-      if (traits === RELEASES) this.release(event);
-      else if (traits !== 0 && event.stored) {
-        const forRead = (traits & FOR_READ) !== 0;
-        if ((traits & TRIES) === 0) this.take(event, forRead, i);
-        this.held.push({ cpu: event.cpu, word: event.word, lockClass: this.classOf(event), forRead, at: i });
-      }
-    }
-    // How they would take it is not known; a writer conflicts with every holder.
-    for (const wait of waiting) {
-      if (this.held.some((lock) => lock.word === wait.word)) this.take(wait, false, count);
-    }
-    this.held.length = 0;
-    this.executions += 1;
-    return this.problems.length - known;
-  }
-
-  private release(event: AccessEvent): void {
-    for (let i = this.held.length - 1; i >= 0; i--) {
-      const lock = this.held[i]!;
-      if (lock.cpu !== event.cpu || lock.word !== event.word) continue;
-      this.held.splice(i, 1);
-      return;
-    }
-  }
-
-  /** A CPU takes a lock, or waits to: that orders it after everything that the CPU holds. */
-  private take(lock: LockWait, takenForRead: boolean, takenAt: number): void {
-    const taken = this.classOf(lock);
-    for (const holding of this.held) {
-      if (holding.cpu !== lock.cpu) continue;
-      const { lockClass: held, forRead: heldForRead } = holding;
-      const known = this.edgesBetween(held, taken);
-      const way = (heldForRead ? 2 : 0) + (takenForRead ? 1 : 0);
-      // A nested class may be held twice, and the very same lock of it then be taken again.
-      if (known[way] !== undefined && holding.word !== lock.word) continue;
-      const places = { cpu: lock.cpu, heldAt: holding.at, takenAt, heldWord: holding.word, takenWord: lock.word };
-      const edge = { held, taken, heldForRead, takenForRead, example: { execution: this.executions, ...places } };
-      known[way] = edge;
+    const edges = this.edges.length;
+    for (const { held, taken, heldForRead, takenForRead, ...place } of nestings) {
+      const between = this.edgesBetween(held, taken);
+      const way = wayOf(heldForRead, takenForRead, place.heldWord === place.takenWord);
+      if (between[way] !== undefined) continue;
+      const edge = { held, taken, heldForRead, takenForRead, example: { execution: this.executions, ...place } };
+      between[way] = edge;
+      this.edges.push(edge);
       this.judge(edge);
     }
+    if (this.edges.length > edges) this.executions += 1;
+    return this.problems.length - known;
   }
 
   private edgesBetween(held: number, taken: number): (LockOrderEdge | undefined)[] {
     let list = this.after.get(held);
     if (list === undefined) this.after.set(held, (list = new Map<number, (LockOrderEdge | undefined)[]>()));
     let edges = list.get(taken);
-    if (edges === undefined) list.set(taken, (edges = [undefined, undefined, undefined, undefined]));
+    if (edges === undefined) list.set(taken, (edges = new Array<LockOrderEdge | undefined>(WAYS).fill(undefined)));
     return edges;
   }
 

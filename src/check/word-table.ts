@@ -1,5 +1,5 @@
-// Gives the words that an execution touches small numbers (slots), so that what is known of each lies in dense arrays.
-// Cleared and refilled for every execution without allocating.
+// Gives the words that executions touch small numbers (slots), so that what is known of each lies in dense arrays. A word
+// keeps its number.
 
 const FIRST_SLOTS = 64;
 /** Fibonacci hashing: multiples of this spread over the whole range. */
@@ -33,24 +33,11 @@ export class WordTable {
     return slot;
   }
 
-  clear(): void {
-    // A few words of a large table: it is quicker to empty their places alone.
-    if (this.used * 8 > this.places.length) this.places.fill(0);
-    else for (let slot = 0; slot < this.used; slot++) this.empty(this.words[slot]!);
-    this.used = 0;
-  }
-
   private place(slot: number): void {
     const mask = this.places.length - 1;
     let place = hash(this.words[slot]!) & mask;
     while (this.places[place] !== 0) place = (place + 1) & mask;
     this.places[place] = slot + 1;
-  }
-
-  /** Empties all places from the word's own up to the next empty one: what is in between goes as well. */
-  private empty(word: number): void {
-    const mask = this.places.length - 1;
-    for (let place = hash(word) & mask; this.places[place] !== 0; place = (place + 1) & mask) this.places[place] = 0;
   }
 
   private grow(): void {

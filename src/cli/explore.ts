@@ -3,10 +3,10 @@ import { Command } from 'commander';
 import type { Exploration } from '../explore/explore.ts';
 import type { ExploreOptions, Progress, Strategy } from '../explore/options.ts';
 import { exploreInPool } from '../explore/parallel.ts';
+import { specOfTarget } from '../explore/subject-spec.ts';
 import { targetOf } from '../explore/target-file.ts';
 import { defaultModel, exploreTarget, replayTarget } from '../explore/target.ts';
 import type { Target } from '../explore/target.ts';
-import { UsageError } from '../machine/usage-error.ts';
 import { contextOf, explorationDocument, renderExploration, replayCommand } from '../report/exploration-text.ts';
 import type { Asked } from '../report/exploration-text.ts';
 import { failureText } from '../report/failure-text.ts';
@@ -93,16 +93,8 @@ async function search(target: Target, asked: Asked, flags: Flags): Promise<Explo
   const { workers, resume } = flags;
   const options = exploreOptions(flags);
   if (workers === undefined && resume === undefined) return exploreTarget(target, options);
-  const isKnown = target.kind === 'program' ? !/[./\\]/.test(asked.name) : target.scenario !== undefined;
-  if (!isKnown) {
-    throw new UsageError(
-      `--workers and --resume are for what has a name, not for ${asked.name}: leave them out, or use, for example, first-touch.`,
-    );
-  }
-  const { name, options: machine, size } = asked;
-  const spec = { name, options: machine, ...(size === undefined ? {} : { size }) };
   return exploreInPool(
-    spec,
+    specOfTarget(target, asked.options, asked.size),
     { ...options, memoryModel: flags.memoryModel ?? defaultModel(target) },
     { ...(workers === undefined ? {} : { workers }), ...(resume === undefined ? {} : { checkpoint: resume }) },
   );

@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { MemoryModel } from '../explore/program.ts';
+import { specOfTarget } from '../explore/subject-spec.ts';
+import type { SubjectSpec } from '../explore/subject-spec.ts';
 import { replayOnThreads } from '../explore/threads.ts';
 import { targetOf } from '../explore/target-file.ts';
 import { defaultModel, replayTarget } from '../explore/target.ts';
@@ -49,12 +51,11 @@ async function replay(given: string, all: Flags): Promise<void> {
   const heading = [...explorationHeading(target, asked), '', ...wrapText(verdict, '', '  '), ''];
   process.stdout.write(`${flags.format === 'table' ? `${heading.join('\n')}\n` : ''}${body}\n`);
   process.exitCode = complaint === undefined ? 0 : 1;
-  if (flags.threads === true) await replayThreads(token, asked, memoryModel);
+  if (flags.threads === true) await replayThreads(token, specOfTarget(target, asked.options, asked.size), memoryModel);
 }
 
 /** The same schedule on real threads, every step gated; says whether the end is the same. */
-async function replayThreads(token: string, { name, options, size }: Asked, memoryModel: MemoryModel): Promise<void> {
-  const spec = { name, options, ...(size === undefined ? {} : { size }) };
+async function replayThreads(token: string, spec: SubjectSpec, memoryModel: MemoryModel): Promise<void> {
   // What the token was made for has been looked at already.
   const [schedule = token] = token.split('.');
   const { steps, same, differs, errors } = await replayOnThreads(spec, schedule, { memoryModel });

@@ -1,17 +1,21 @@
-// The accesses of one execution, for judges of whole executions: kept in objects that the next execution overwrites.
+// The accesses of one execution, for judges of whole executions.
 //
 // Of a subject whose CPUs share few of their words only accesses to shared words are kept, and all that takes or
 // releases locks or orders: the rest can neither race nor order anything between CPUs.
-import type { AccessEvent } from '../check/access-event.ts';
-import type { Step, StepKind } from '../kernel/memory.ts';
+import type { AccessKind } from '../check/access-event.ts';
+import { AccessTable, byWhat, numberOf, whatOf } from '../check/access-table.ts';
+import type { Step } from '../kernel/memory.ts';
 import type { BufferedStore } from './store-buffers.ts';
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-const TAKES = 1;
-const RELEASES = 2;
-/** Kinds of steps that take or release a lock. */
-const LOCK_KINDS: Partial<Record<StepKind, number>> = {
+const PLAIN = 1;
+const WAITS = 2;
+const TAKES = 4;
+const RELEASES = 8;
+/** What of a kind matters here. */
+const TRAITS: Partial<Record<AccessKind, number>> = {
+  'plain-read': PLAIN,
+  'plain-write': PLAIN,
+  wait: WAITS,
   lock: TAKES,
   trylock: TAKES,
   unlock: RELEASES,
@@ -21,20 +25,25 @@ const LOCK_KINDS: Partial<Record<StepKind, number>> = {
   'write-lock': TAKES,
   'write-unlock': RELEASES,
 };
+/** By AccessTable.what; what was not got was not taken. */
+const TRAITS_OF: Int32Array = byWhat((kind, stored) => {
+  const traits = TRAITS[kind] ?? 0;
+  return traits === TAKES && !stored ? WAITS : traits;
+});
+const DRAIN = whatOf(numberOf('drain'), true);
 
+const NEVER = 0x7fffffff;
 /** Events that are kept at most: an execution of more is not judged. */
 const MAX_EVENTS = 1_000_000;
 
 export class AccessLog {
-  /** The first `count` are this execution's. */
-  readonly events: Writable<AccessEvent>[] = [];
-  count = 0;
-  /** Whether a plain access is among them: without one there is no data race. */
-  hasPlain = false;
-  /** Whether a CPU took a lock while it held one: without that there is no order of locks. */
-  hasNesting = false;
+  /** The execution's accesses, from the first. */
+  readonly events: AccessTable = new AccessTable();
   private readonly shared: Uint8Array | undefined;
+  /** Per CPU: how many locks it holds. */
   private readonly depths: Int32Array;
+  private firstPlain = NEVER;
+  private firstNesting = NEVER;
 
   /** `shared`: which words are shared; undefined: all accesses are kept. */
   constructor(cpus: number, shared: Uint8Array | undefined) {
@@ -44,61 +53,68 @@ export class AccessLog {
 
   /** Whether all of the execution is here. */
   get isComplete(): boolean {
-    return this.count < MAX_EVENTS;
+    return this.events.count < MAX_EVENTS;
   }
 
   /** Another execution begins. */
   begin(): void {
-    this.count = 0;
-    this.hasPlain = false;
-    this.hasNesting = false;
+    this.events.count = 0;
+    this.firstPlain = NEVER;
+    this.firstNesting = NEVER;
     this.depths.fill(0);
+  }
+
+  /** Another execution begins, whose first `count` accesses are those of the last. */
+  backTo(count: number): void {
+    const { events, depths } = this;
+    for (let i = events.count - 1; i >= count; i--) {
+      const traits = TRAITS_OF[events.what(i)]!;
+      if (traits === TAKES) depths[events.cpu(i)]! -= 1;
+      else if (traits === RELEASES) depths[events.cpu(i)]! += 1;
+    }
+    if (events.count > count) events.count = count;
+    if (this.firstPlain >= count) this.firstPlain = NEVER;
+    if (this.firstNesting >= count) this.firstNesting = NEVER;
+  }
+
+  /** Whether a plain access is among them: without one there is no data race. */
+  get hasPlain(): boolean {
+    return this.firstPlain !== NEVER;
+  }
+
+  /** Whether a CPU took a lock while it held one: without that there is no order of locks. */
+  get hasNesting(): boolean {
+    return this.firstNesting !== NEVER;
   }
 
   /** Whether a step has to be added. */
   wants(step: Step): boolean {
     const { shared } = this;
-    if (shared === undefined || step.width === 0 || LOCK_KINDS[step.kind] !== undefined) return true;
+    if (shared === undefined || step.width === 0) return true;
     const end = step.word + step.width;
     for (let word = step.word; word < end; word++) if (shared[word] !== 0) return true;
-    return false;
+    return TRAITS_OF[whatOf(numberOf(step.kind), true)]! >= TAKES;
   }
 
   /** A step is taken. */
   add(cpu: number, step: Step, stored: boolean): void {
-    const { kind } = step;
-    if (kind === 'plain-read' || kind === 'plain-write') this.hasPlain = true;
-    const locking = LOCK_KINDS[kind];
-    if (locking === RELEASES) this.depths[cpu]! -= 1;
-    else if (locking === TAKES && stored && ++this.depths[cpu]! > 1) this.hasNesting = true;
-    const lockClass = locking !== undefined || kind === 'wait' ? step.lock_class : 0;
-    this.put(cpu, kind, step.word, step.width, stored, lockClass);
+    if (!this.isComplete) return;
+    const what = whatOf(numberOf(step.kind), stored);
+    const traits = TRAITS_OF[what]!;
+    if (traits !== 0) this.count(cpu, traits);
+    this.events.add(cpu, what, step.word, step.width, traits > PLAIN ? step.lock_class : 0);
   }
 
   /** A store leaves a store buffer. */
   drain(cpu: number, store: BufferedStore): void {
-    this.put(cpu, 'drain', store.word, store.data.length, true, 0);
+    if (this.isComplete) this.events.add(cpu, DRAIN, store.word, store.data.length, 0);
   }
 
-  private put(
-    cpu: number,
-    kind: AccessEvent['kind'],
-    word: number,
-    width: number,
-    stored: boolean,
-    lockClass: number,
-  ): void {
-    if (this.count >= MAX_EVENTS) return;
-    const event = this.events[this.count];
-    if (event === undefined) this.events.push({ cpu, kind, word, width, stored, lockClass });
-    else {
-      event.cpu = cpu;
-      event.kind = kind;
-      event.word = word;
-      event.width = width;
-      event.stored = stored;
-      event.lockClass = lockClass;
+  private count(cpu: number, traits: number): void {
+    if (traits === PLAIN) this.firstPlain = Math.min(this.firstPlain, this.events.count);
+    else if (traits === RELEASES) this.depths[cpu]! -= 1;
+    else if (traits === TAKES && ++this.depths[cpu]! > 1) {
+      this.firstNesting = Math.min(this.firstNesting, this.events.count);
     }
-    this.count += 1;
   }
 }

@@ -1,6 +1,7 @@
 // A search in a file, so that it can be interrupted and gone on with: the same search, or none.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { UsageError } from '../machine/usage-error.ts';
+import type { SavedFindings } from './findings.ts';
 import type { SavedFrontier } from './frontier.ts';
 import { TOKEN_VERSION } from './token.ts';
 
@@ -11,6 +12,7 @@ export interface Checkpoint {
   /** What is explored, under what options: a search goes on under the same alone. */
   readonly search: string;
   readonly frontier: SavedFrontier;
+  readonly findings: SavedFindings;
   readonly procs: readonly string[];
   readonly shared: readonly number[];
 }
@@ -44,7 +46,8 @@ export function loadCheckpoint(file: string, search: string): Checkpoint | undef
   } catch {
     throw new UsageError(`${file} is no checkpoint of a search: it is not JSON; give a file that --resume has written`);
   }
-  if (data.format !== FORMAT || data.version !== TOKEN_VERSION || data.frontier === undefined) {
+  const { frontier, findings } = data;
+  if (data.format !== FORMAT || data.version !== TOKEN_VERSION || frontier === undefined || findings === undefined) {
     throw new UsageError(
       `${file} is no checkpoint of a search by this version; give a file that --resume has written, or a new name`,
     );
@@ -54,5 +57,5 @@ export function loadCheckpoint(file: string, search: string): Checkpoint | undef
       `${file} is the checkpoint of another search (${data.search ?? '?'}), not of this one (${search}): give the same options, or another file`,
     );
   }
-  return { search, frontier: data.frontier, procs: data.procs ?? [], shared: data.shared ?? [] };
+  return { search, frontier, findings, procs: data.procs ?? [], shared: data.shared ?? [] };
 }

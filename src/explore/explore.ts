@@ -4,8 +4,10 @@ import { complaintOf, waitingCpus } from './complaint.ts';
 import { Execution } from './execution.ts';
 import { Frontier, firstWidth, runJob, withWidth } from './frontier.ts';
 import type { JobOptions } from './frontier.ts';
+import { Findings } from './findings.ts';
+import type { FailureCounts, LockOrderFinding, SavedFindings } from './findings.ts';
 import { ExecutionJudges } from './judges.ts';
-import type { JudgeRules, LockOrderFinding } from './judges.ts';
+import type { JudgeRules } from './judges.ts';
 import { checkOptions, checkProgram } from './options.ts';
 import { NondeterminismError } from './nondeterminism.ts';
 import type { ExploreOptions, Settings, Strategy } from './options.ts';
@@ -50,7 +52,7 @@ export interface Exploration {
   readonly steps: number;
   readonly failure: Failure | undefined;
   /** How many executions each judge complained of; more than one only where the first does not end the search. */
-  readonly failures: Readonly<Record<string, number>>;
+  readonly failures: FailureCounts;
   /** What was covered, for people. */
   readonly bounds: string;
   /** pct: the length that was measured, and the chance one run has at least to find a bug of the depth. */
@@ -74,10 +76,8 @@ export class Search {
   blocked = 0;
   steps = 0;
   failure: FailingSchedule | undefined = undefined;
-  /** The first execution that only judges of whole executions complain of: the failure if there is no worse one. */
-  suspicion: FailingSchedule | undefined = undefined;
-  lockOrder: LockOrderFinding | undefined = undefined;
-  failures: Record<string, number> = {};
+  /** What the judges said; the suspicion of those of whole executions is the failure if there is no worse one. */
+  findings: Findings;
   /** The budget ended it. */
   cut = false;
   /** Nothing worse was found for long enough. */
@@ -86,37 +86,41 @@ export class Search {
   readonly execution: Execution;
   readonly judges: ExecutionJudges;
   readonly rules: JudgeRules | undefined;
-  private suspectedAt = Infinity;
   private readonly started = performance.now();
   private told = 0;
+  /** Executions before the job under way, and what was found in them. */
+  private job: { readonly before: number; readonly found: SavedFindings } | undefined = undefined;
 
   constructor(execution: Execution, settings: Settings, rules: JudgeRules | undefined) {
     this.execution = execution;
     this.settings = settings;
     this.rules = rules;
     this.judges = judgesFor(execution, settings, rules);
+    this.findings = new Findings(this.judges.rules);
     execution.maxSteps = settings.steps;
+  }
+
+  /** A job begins after `before` executions; or once more, where its clocks were too narrow. */
+  beginJob(before: number): void {
+    if (this.job?.before === before) {
+      this.findings = Findings.restore(this.job.found, this.judges.rules);
+      this.judges.restart();
+    } else this.job = { before, found: this.findings.save() };
   }
 
   /** What ends the search: what is wrong with the end of the execution. Judges of whole executions are asked on the way. */
   complain(executions: number): Complaint | undefined {
-    const { execution, judges } = this;
+    const { execution, judges, findings } = this;
     const complaint = complaintOf(execution);
-    const suspicion = judges.judge();
-    const suspected = this.suspicion === undefined ? failureOf(execution, suspicion) : undefined;
-    if (suspected !== undefined) this.suspect(suspected, judges.lockOrder, executions);
-    const judge = (complaint ?? suspicion)?.judge;
-    if (judge !== undefined) this.failures[judge] = (this.failures[judge] ?? 0) + 1;
+    const judge = findings.take(execution, executions, complaint, judges.judge());
     this.tell(judge !== undefined);
     return complaint;
   }
 
-  /** Keeps the first execution that a judge of whole executions complains of. */
-  suspect(found: FailingSchedule, lockOrder: LockOrderFinding | undefined, executions: number = this.executions): void {
-    if (this.suspicion !== undefined) return;
-    this.suspicion = found;
-    this.lockOrder = lockOrder;
-    this.suspectedAt = executions;
+  /** Executions after which the search ends, whatever they show; Infinity: there is no such number. */
+  get most(): number {
+    const { executions, stopAtFailure } = this.settings;
+    return Math.min(executions, stopAtFailure ? this.findings.suspectedAt + MAX_AFTER_SUSPICION : Infinity);
   }
 
   get isCutShort(): boolean {
@@ -139,7 +143,7 @@ export class Search {
       if (seconds >= settings.seconds) this.cut = true;
     }
     if (executions >= settings.executions) this.cut = true;
-    if (settings.stopAtFailure && executions - this.suspectedAt >= MAX_AFTER_SUSPICION) this.enough = true;
+    if (executions >= this.most) this.enough = true;
     return this.isCutShort;
   }
 
@@ -148,9 +152,9 @@ export class Search {
     this.executions = 0;
     this.steps = 0;
     this.failure = undefined;
-    this.suspicion = undefined;
-    this.suspectedAt = Infinity;
-    this.failures = {};
+    this.job = undefined;
+    this.judges.restart();
+    this.findings = new Findings(this.judges.rules);
   }
 
   /** Tells whoever listens of an execution that has ended. */
@@ -204,6 +208,7 @@ function searchByDpor(search: Search, seen: Set<string> | undefined): boolean {
 /** How a job of a search is done here, where `before` executions were done already. */
 function jobOptions(search: Search, before: number, width: number, seen: Set<string> | undefined): JobOptions {
   let done = 0;
+  search.beginJob(before);
   return {
     width,
     limit: Infinity,
@@ -317,7 +322,7 @@ export function conclude(
   identity: string | undefined,
 ): Exploration {
   const { settings, execution } = search;
-  const found = search.failure ?? search.suspicion;
+  const found = search.failure ?? search.findings.suspicion;
   const failure = found === undefined ? undefined : toFailure(search, found, identity);
   const n = execution.cpus;
   return {
@@ -328,7 +333,7 @@ export function conclude(
     blocked: search.blocked,
     steps: search.steps,
     failure,
-    failures: search.failures,
+    failures: search.findings.failures,
     bounds: boundsOf(search, complete),
     pct:
       settings.strategy === 'pct'
@@ -339,7 +344,8 @@ export function conclude(
 }
 
 function toFailure(search: Search, found: FailingSchedule, identity: string | undefined): Failure {
-  const { settings, lockOrder, rules } = search;
+  const { settings, rules } = search;
+  const { lockOrder } = search.findings;
   // What was found on threads that are known is told of threads that run.
   const rewinds = search.execution instanceof RewindingExecution;
   const execution = rewinds ? new Execution(search.execution.subject, settings.memoryModel) : search.execution;

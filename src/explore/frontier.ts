@@ -163,8 +163,8 @@ export class Frontier {
 
   /** The search as data. */
   save(): SavedFrontier {
-    const { executions, blocked, steps, started, points } = this;
-    return { executions, blocked, steps, started, points };
+    const { executions, blocked, steps, failure, started, points } = this;
+    return { executions, blocked, steps, failure, started, points };
   }
 
   /** Goes on with a saved search. */
@@ -173,6 +173,7 @@ export class Frontier {
     frontier.executions = saved.executions;
     frontier.blocked = saved.blocked;
     frontier.steps = saved.steps;
+    frontier.failure = saved.failure;
     frontier.started = saved.started;
     frontier.points = saved.points.map(({ prefix, sleep, current, tree }) => ({
       prefix,
@@ -189,6 +190,7 @@ export interface SavedFrontier {
   readonly executions: number;
   readonly blocked: number;
   readonly steps: number;
+  readonly failure: FailingSchedule | undefined;
   readonly started: boolean;
   readonly points: readonly OpenPoint[];
 }

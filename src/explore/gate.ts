@@ -5,7 +5,7 @@ import type { Op } from '../kernel/program.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
 import { ExploredCpu } from './kernel-image.ts';
 import type { MemoryModel } from './program.ts';
-import { programOf } from './subject-spec.ts';
+import { loadProgram } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
 import type { SteppedCpu } from './subject.ts';
@@ -143,7 +143,7 @@ function runGated(gated: GatedCpu, steps: Steps<unknown>): unknown {
 }
 
 /** Does what a thread is asked to do. */
-export function runAtGate(task: GateTask): GateAnswer {
+export async function runAtGate(task: GateTask): Promise<GateAnswer> {
   try {
     if (task.kernel !== undefined) {
       const { memory, mm, ops } = task.kernel;
@@ -155,7 +155,8 @@ export function runAtGate(task: GateTask): GateAnswer {
     if (task.program === undefined) throw new Error('runAtGate: there is nothing to run');
     const cpu = new ThreadCpu(task.program.memory, task.cpu);
     const gated = new GatedCpu(task, cpu);
-    const thread = programOf(task.program.spec).threads[task.cpu]!;
+    const { threads } = await loadProgram(task.program.spec);
+    const thread = threads[task.cpu]!;
     return { returned: runGated(gated, thread(cpu)), error: undefined };
   } catch (error) {
     return { returned: undefined, error: error instanceof Error ? error.message : String(error) };

@@ -3,15 +3,14 @@ import { complaintOf } from './complaint.ts';
 import type { Execution } from './execution.ts';
 import { runJob, withWidth } from './frontier.ts';
 import type { Job, JobResult } from './frontier.ts';
+import { JobReport } from './findings.ts';
+import type { JobFindings } from './findings.ts';
 import { ExecutionJudges } from './judges.ts';
-import type { LockOrderFinding } from './judges.ts';
 import type { Settings } from './options.ts';
 import type { MemoryModel } from './program.ts';
 import { executionFor } from './rewinding-execution.ts';
-import { failureOf } from './shrink.ts';
-import type { FailingSchedule } from './shrink.ts';
 import type { Subject } from './subject.ts';
-import { aboutOf, specText, subjectOf } from './subject-spec.ts';
+import { aboutOf, loadSubject } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 
 /** A job, and all that its thread must know. */
@@ -38,9 +37,8 @@ export interface JobAnswer {
   readonly procs: readonly string[];
   /** Entries of clocks that were needed. */
   readonly width: number;
-  /** The first execution that only judges of whole executions complain of. */
-  readonly suspicion: FailingSchedule | undefined;
-  readonly lockOrder: LockOrderFinding | undefined;
+  /** What the judges said of it. */
+  readonly findings: JobFindings;
 }
 
 /** Names of all procs of an execution, in the order of their numbers. */
@@ -51,30 +49,34 @@ export function procNames(execution: Execution): string[] {
 /** The last subject made in this thread, for the next task that is about the same. */
 let kept: { text: string; subject: Subject } | undefined;
 
-function subjectFor(spec: SubjectSpec): Subject {
-  const text = specText(spec);
-  if (kept?.text !== text) kept = { text, subject: subjectOf(spec) };
+async function subjectFor(spec: SubjectSpec): Promise<Subject> {
+  const text = JSON.stringify(spec);
+  if (kept?.text !== text) kept = { text, subject: await loadSubject(spec) };
   return kept.subject;
 }
 
 /** Does a job in this thread. */
-export function doJobTask(task: JobTask): JobAnswer {
-  const subject = subjectFor(task.spec);
+export async function doJobTask(task: JobTask): Promise<JobAnswer> {
+  const subject = await subjectFor(task.spec);
   const execution = executionFor(subject, task.memoryModel, false);
   execution.maxSteps = task.steps;
   for (const word of task.shared) execution.shared.add(word);
   for (const name of task.procs) execution.procByName(name);
   const { rules = {} } = aboutOf(task.spec, subject, task.memoryModel);
   const judges = new ExecutionJudges(execution, task.judges, rules);
-  const suspicions: FailingSchedule[] = [];
+  let report = new JobReport();
   let width = task.width;
   const result = withWidth(execution, task.width, (entries) => {
     width = entries;
+    // Where the clocks were too narrow, the job begins again.
+    judges.restart();
+    report = new JobReport();
+    let done = 0;
     return runJob(execution, task.job, {
       complain: (ended) => {
-        const suspicion = failureOf(ended, judges.judge());
-        if (suspicion !== undefined) suspicions.push(suspicion);
-        return complaintOf(ended);
+        const complaint = complaintOf(ended);
+        report.take(ended, ++done, complaint, judges.judge());
+        return complaint;
       },
       stopAtFailure: task.stopAtFailure,
       afterExecution: () => false,
@@ -82,6 +84,5 @@ export function doJobTask(task: JobTask): JobAnswer {
       limit: task.limit,
     });
   });
-  const [suspicion] = suspicions;
-  return { result, procs: procNames(execution), width, suspicion, lockOrder: judges.lockOrder };
+  return { result, procs: procNames(execution), width, findings: report };
 }

@@ -6,12 +6,13 @@ import { DataRaceDetector } from '../check/data-race.ts';
 import type { DataRace, DataRaceRules } from '../check/data-race.ts';
 import { LockOrder } from '../check/lock-order.ts';
 import type { LockOrderProblem, LockOrderRules } from '../check/lock-order.ts';
+import { LockWatch } from '../check/lock-watch.ts';
+import type { LockNesting } from '../check/lock-watch.ts';
 import { UsageError, nearest } from '../machine/usage-error.ts';
 import { AccessLog } from './access-log.ts';
 import { waitingCpus } from './complaint.ts';
 import type { Execution } from './execution.ts';
 import type { Complaint, Subject } from './subject.ts';
-import { tokenOf } from './token.ts';
 
 export type JudgeName = 'data-race' | 'lock-order';
 export const EXECUTION_JUDGES: readonly { readonly name: JudgeName; readonly what: string }[] = [
@@ -26,12 +27,15 @@ export interface JudgeRules {
   readonly locks?: LockOrderRules;
 }
 
-/** A circle of locks, and where each of its links was seen. */
-export interface LockOrderFinding {
-  readonly problem: LockOrderProblem;
-  /** The schedules of the executions that the links' examples name, by their number. */
-  readonly tokens: ReadonlyMap<number, string>;
+/** What judges of whole executions say of one. */
+export interface Judged {
+  readonly race: Complaint | undefined;
+  /** Ways of nesting locks that no execution before it had: a circle of locks may lie in several executions. */
+  readonly nestings: readonly LockNesting[];
 }
+
+const NO_NESTINGS: readonly LockNesting[] = [];
+const NOTHING: Judged = { race: undefined, nestings: NO_NESTINGS };
 
 /** The names of judges as given. Throws a UsageError for one that is none. */
 export function checkJudges(names: readonly string[] = ALL_JUDGES): readonly JudgeName[] {
@@ -46,36 +50,38 @@ export function checkJudges(names: readonly string[] = ALL_JUDGES): readonly Jud
 
 /** Judges the executions of one Execution; keeps what it needs of each on the way. */
 export class ExecutionJudges {
-  /** The circle found last, for reports. */
-  lockOrder: LockOrderFinding | undefined = undefined;
+  readonly rules: JudgeRules;
   private readonly execution: Execution;
-  private readonly rules: JudgeRules;
   private readonly log: AccessLog;
-  private readonly races: DataRaceDetector | undefined;
-  private readonly locks: LockOrder | undefined;
-  private readonly tokens = new Map<number, string>();
-  private executions = 0;
-  private links = 0;
+  private readonly names: readonly JudgeName[];
+  // Made when there is something for them to look at: many searches take less time than making them does.
+  private races: DataRaceDetector | undefined = undefined;
+  private locks: LockWatch | undefined = undefined;
 
   constructor(execution: Execution, names: readonly JudgeName[] = ALL_JUDGES, rules: JudgeRules = {}) {
     this.execution = execution;
     this.rules = rules;
     this.log = new AccessLog(execution.cpus, execution.subject.everyStep ? undefined : execution.shared.is);
-    this.races = names.includes('data-race') ? new DataRaceDetector(execution.cpus, rules.races) : undefined;
-    this.locks = names.includes('lock-order') ? new LockOrder(rules.locks) : undefined;
+    this.names = names;
     if (names.length > 0) execution.log = this.log;
   }
 
-  /** What is wrong with the execution that has just ended, seen together with all before it. */
-  judge(): Complaint | undefined {
-    if (!this.canJudge) return undefined;
-    return this.findRace() ?? this.findCircle();
+  /** What the execution that has just ended shows, which those before it did not. */
+  judge(): Judged {
+    if (!this.canJudge) return NOTHING;
+    const race = this.findRace();
+    const nestings = this.findNestings();
+    return race === undefined && nestings.length === 0 ? NOTHING : { race, nestings };
+  }
+
+  /** Forgets the executions so far. */
+  restart(): void {
+    this.locks = undefined;
   }
 
   /** What is wrong with the execution that has just ended, by itself. */
   judgeAlone(): Complaint | undefined {
-    if (!this.canJudge) return undefined;
-    return this.findRace() ?? this.circleAlone();
+    return this.canJudge ? (this.findRace() ?? this.circleAlone()) : undefined;
   }
 
   /** Of an execution that found more words to be shared, accesses are missing; it is run once more. */
@@ -84,48 +90,45 @@ export class ExecutionJudges {
   }
 
   private findRace(): Complaint | undefined {
-    const { log, races, execution } = this;
-    if (races === undefined || !log.hasPlain) return undefined;
-    const [race] = races.find(log.events, log.count);
+    const { log, execution } = this;
+    const kept = log.events.takeKept();
+    this.races?.keep(kept);
+    if (!log.hasPlain || !this.names.includes('data-race')) return undefined;
+    this.races ??= new DataRaceDetector(execution.cpus, this.rules.races);
+    const [race] = this.races.find(log.events);
     return race === undefined ? undefined : { judge: 'data-race', message: raceSentence(race, log, execution.subject) };
   }
 
-  private findCircle(): Complaint | undefined {
-    const { log, locks, execution } = this;
-    if (locks === undefined) return undefined;
+  private findNestings(): readonly LockNesting[] {
+    const { log, execution } = this;
+    if (!this.names.includes('lock-order')) return NO_NESTINGS;
     const stuck = execution.isOver() ? [] : waitingCpus(execution);
-    if (!log.hasNesting && stuck.length === 0) return undefined;
-    const found = locks.add(log.events, stuck, log.count);
-    if (locks.edges.length > this.links) {
-      this.links = locks.edges.length;
-      this.tokens.set(this.executions, tokenOf(execution));
-    }
-    this.executions += 1;
-    const problem = found > 0 ? locks.problems.at(-1) : undefined;
-    return problem === undefined ? undefined : this.toldCircle(problem, this.tokens);
+    if (!log.hasNesting && stuck.length === 0) return NO_NESTINGS;
+    this.locks ??= new LockWatch(this.rules.locks?.classOf);
+    return this.locks.watch(log.events, stuck);
   }
 
   private circleAlone(): Complaint | undefined {
-    const { log, locks, execution, rules } = this;
-    if (locks === undefined || !log.hasNesting) return undefined;
+    const { rules, execution } = this;
+    this.restart();
     const alone = new LockOrder(rules.locks);
-    alone.add(log.events, execution.isOver() ? [] : waitingCpus(execution), log.count);
+    alone.add(this.findNestings());
     const [problem] = alone.problems;
-    return problem === undefined ? undefined : this.toldCircle(problem, new Map([[0, tokenOf(execution)]]));
-  }
-
-  private toldCircle(problem: LockOrderProblem, tokens: ReadonlyMap<number, string>): Complaint {
-    this.lockOrder = { problem, tokens };
-    return { judge: 'lock-order', message: circleSentence(problem, this.execution.subject) };
+    return problem === undefined ? undefined : circleComplaint(problem, execution.subject);
   }
 }
 
 function raceSentence(race: DataRace, log: AccessLog, subject: Subject): string {
   const side = (index: number): string => {
-    const { kind, cpu } = log.events[index]!;
+    const { kind, cpu } = log.events.event(index);
     return `${kind} by CPU ${String(cpu)}`;
   };
   return `data race on ${subject.nameOf(race.word)}: ${side(race.first)} and ${side(race.second)}, which nothing orders`;
+}
+
+/** What is said of locks that are taken in an order that has no end, where the last link of it has just been seen. */
+export function circleComplaint(problem: LockOrderProblem, subject: Subject): Complaint {
+  return { judge: 'lock-order', message: circleSentence(problem, subject) };
 }
 
 function circleSentence(problem: LockOrderProblem, subject: Subject): string {

@@ -1,19 +1,21 @@
 // A search on a pool of threads, or on this one, that can be interrupted and gone on with later. What it explores and
 // finds is the same whatever the number of workers: the next job in turn is the only one that counts, and others are
 // done ahead of their turn in the hope that they still are the same when it comes.
+import { setImmediate } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { Execution } from './execution.ts';
 import { Search, UNKNOWN, conclude } from './explore.ts';
 import type { Exploration } from './explore.ts';
+import { Findings } from './findings.ts';
 import { Frontier, JOB_EXECUTIONS, firstWidth } from './frontier.ts';
 import type { Job, JobResult } from './frontier.ts';
 import { doJobTask, procNames } from './job-task.ts';
 import type { JobAnswer, JobTask } from './job-task.ts';
 import { checkOptions } from './options.ts';
 import type { ExploreOptions } from './options.ts';
-import { renumbered } from './proc-names.ts';
-import { aboutOf, specText, subjectOf } from './subject-spec.ts';
+import { renumbered, renumberedFindings } from './proc-names.ts';
+import { aboutOf, loadSubject, specText } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
@@ -60,6 +62,15 @@ class PooledSearch {
           });
   }
 
+  /** The search stands where its jobs do. */
+  count(): void {
+    const { search, frontier } = this;
+    search.executions = frontier.executions;
+    search.blocked = frontier.blocked;
+    search.steps = frontier.steps;
+    search.failure = frontier.failure;
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled(this.ahead.values());
     await this.pool?.destroy();
@@ -69,7 +80,7 @@ class PooledSearch {
     return this.search.execution.shared.list();
   }
 
-  /** Starts what will probably be next, and answers with what is. */
+  /** Starts what will probably be next, and answers with what is; what was found in it is then told. */
   async next(job: Job, limit: number): Promise<JobResult> {
     const { search } = this;
     const tasks = [this.task(job, limit)];
@@ -80,7 +91,7 @@ class PooledSearch {
       this.ahead.set(keys[i]!, answer);
       return answer;
     });
-    const { result, procs, width, suspicion, lockOrder } = await answers[0]!;
+    const { result, procs, width, findings } = await answers[0]!;
     this.ahead.delete(keys[0]!);
     for (const [key, answer] of this.ahead) {
       if (keys.includes(key)) continue;
@@ -89,25 +100,17 @@ class PooledSearch {
       this.ahead.delete(key);
     }
     this.width = Math.max(this.width, width);
-    if (suspicion !== undefined && result.discovered.length === 0) search.suspect(suspicion, lockOrder);
-    return renumbered(
-      result,
-      procs.map((name) => search.execution.procByName(name)),
-    );
+    const numbers = procs.map((name) => search.execution.procByName(name));
+    if (result.discovered.length === 0) {
+      search.findings.takeJob(renumberedFindings(findings, numbers), this.frontier.executions, search.execution);
+    }
+    return renumbered(result, numbers);
   }
 
   private start(task: JobTask): Promise<JobAnswer> {
     if (this.pool !== undefined) return this.pool.run(task);
     // One job at a time where there is one thread: it must get to hear of interrupts in between.
-    return new Promise((resolve, reject) => {
-      setImmediate(() => {
-        try {
-          resolve(doJobTask(task));
-        } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
-        }
-      });
-    });
+    return setImmediate().then(() => doJobTask(task));
   }
 
   private task(job: Job, limit: number): JobTask {
@@ -147,7 +150,7 @@ export async function exploreInPool(
       `strategy ${settings.strategy} has no jobs to share or to keep: use dpor with workers and resume`,
     );
   }
-  const subject = subjectOf(spec);
+  const subject = await loadSubject(spec);
   const execution = new Execution(subject, settings.memoryModel);
   const { rules, identity } = aboutOf(spec, subject, settings.memoryModel);
   const search = new Search(execution, settings, rules);
@@ -158,11 +161,14 @@ export async function exploreInPool(
     for (const proc of saved.procs) execution.procByName(proc);
     for (const word of saved.shared) execution.shared.add(word);
     pooled.frontier = Frontier.restore(saved.frontier);
+    search.findings = Findings.restore(saved.findings, search.judges.rules);
+    pooled.count();
   }
   const save = (): void => {
     if (checkpoint === undefined) return;
     const { frontier, shared } = pooled;
-    saveCheckpoint(checkpoint, { search: name, frontier: frontier.save(), procs: procNames(execution), shared });
+    const findings = search.findings.save();
+    saveCheckpoint(checkpoint, { search: name, frontier: frontier.save(), findings, procs: procNames(execution), shared });
   };
   try {
     await runJobs(pooled, save, signal);
@@ -177,20 +183,18 @@ async function runJobs(pooled: PooledSearch, save: () => void, signal: AbortSign
   const { search } = pooled;
   let lastSave = performance.now();
   for (let job = pooled.frontier.next(); job !== undefined; job = pooled.frontier.next()) {
+    if (search.failure !== undefined && search.settings.stopAtFailure) return;
     const { executions } = pooled.frontier;
     if (signal?.aborted === true || search.isCut(executions, UNKNOWN)) return;
-    const result = await pooled.next(job, Math.min(JOB_EXECUTIONS, search.settings.executions - executions));
+    const result = await pooled.next(job, Math.min(JOB_EXECUTIONS, search.most - executions));
     if (result.discovered.length > 0) {
       for (const word of result.discovered) search.execution.shared.add(word);
       pooled.frontier = new Frontier();
+      search.restart();
       continue;
     }
     pooled.frontier.accept(result);
-    search.executions = pooled.frontier.executions;
-    search.blocked = pooled.frontier.blocked;
-    search.steps = pooled.frontier.steps;
-    search.failure = pooled.frontier.failure;
-    if (search.failure !== undefined && search.settings.stopAtFailure) return;
+    pooled.count();
     if (performance.now() - lastSave > SAVE_MS) {
       save();
       lastSave = performance.now();

@@ -41,6 +41,8 @@ export class RewindingExecution extends Execution {
   /** The first `depth` are this execution's. */
   private readonly done: Done[] = [];
   private depth = 0;
+  /** Of those, how many the log of accesses has as they are. */
+  private logged = 0;
   private last = -1;
   private executions = 0;
   private readonly alwaysReal: boolean;
@@ -57,6 +59,7 @@ export class RewindingExecution extends Execution {
     this.program.reset();
     this.threads.maxSilent = this.maxSteps;
     this.depth = 0;
+    this.logged = 0;
     this.last = -1;
     this.steps = 0;
     this.preemptions = 0;
@@ -89,6 +92,7 @@ export class RewindingExecution extends Execution {
     this.preemptions = preemptions;
     this.steps = steps;
     this.depth = depth;
+    if (this.logged > depth) this.logged = depth;
     return true;
   }
 
@@ -127,14 +131,18 @@ export class RewindingExecution extends Execution {
 
   override ended(): void {
     for (let cpu = 0; cpu < this.cpus; cpu++) this.refuseStrange(cpu);
-    const { log } = this;
+    const { log, done, depth } = this;
     if (log === undefined) return;
-    log.begin();
-    for (let d = 0; d < this.depth; d++) {
-      const { proc, from, to, cls } = this.done[d]!;
-      if (log.wants(from.step!)) log.add(proc, from.step!, cls !== READ);
-      for (const step of to.silent) if (log.wants(step)) log.add(proc, step, false);
+    if (this.logged === 0) log.begin();
+    else if (this.logged < depth) log.backTo(done[this.logged]!.steps);
+    else log.backTo(this.steps);
+    // It wants every step of a program.
+    for (let d = this.logged; d < depth; d++) {
+      const { proc, from, to, cls } = done[d]!;
+      log.add(proc, from.step!, cls !== READ);
+      for (const step of to.silent) log.add(proc, step, false);
     }
+    this.logged = depth;
   }
 
   override take(proc: number): void {

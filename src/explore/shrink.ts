@@ -8,8 +8,8 @@ import { Bounded } from './strategies.ts';
 import type { Complaint } from './subject.ts';
 import { tokenOf } from './token.ts';
 
-/** A schedule that fails. */
-export interface FailingSchedule extends Complaint {
+/** How an execution went. */
+export interface FoundSchedule {
   /** The schedule in one line. */
   readonly token: string;
   readonly preemptions: number;
@@ -18,20 +18,22 @@ export interface FailingSchedule extends Complaint {
   readonly schedule: readonly number[];
 }
 
+/** A schedule that fails. */
+export interface FailingSchedule extends Complaint, FoundSchedule {}
+
 /** Executions that the search for the smallest failure may take in all, and after the first at its bound. */
 const MAX_EXECUTIONS = 20_000;
 const MAX_AFTER_FIRST = 2_000;
 
 /** The failure of the execution that has just ended, if there is one. */
 export function failureOf(execution: Execution, complaint: Complaint | undefined): FailingSchedule | undefined {
-  if (complaint === undefined) return undefined;
-  return {
-    ...complaint,
-    token: tokenOf(execution),
-    preemptions: execution.preemptions,
-    steps: execution.steps,
-    schedule: [...execution.schedule],
-  };
+  return complaint === undefined ? undefined : { ...complaint, ...scheduleOf(execution) };
+}
+
+/** How the execution that has just ended went. */
+export function scheduleOf(execution: Execution): FoundSchedule {
+  const { preemptions, steps } = execution;
+  return { token: tokenOf(execution), preemptions, steps, schedule: [...execution.schedule] };
 }
 
 /** Whether `a` is a smaller failure than `b`: fewer preemptions, fewer steps, or a token that sorts first. */

@@ -1,27 +1,60 @@
-// What to explore, as data: a scenario of the kernel or a program of the catalogue, for other threads and for files.
+// What to explore, as data: a scenario of the kernel or a program of the catalogue, or what a file holds, for other
+// threads and for files.
+import { readFileSync } from 'node:fs';
 import { UsageError, nearest } from '../machine/usage-error.ts';
-import { KernelSubject } from './kernel-subject.ts';
 import type { About } from './explore.ts';
+import type { KernelSpec } from './kernel-setup.ts';
+import { KernelSubject } from './kernel-subject.ts';
+import { checkProgram } from './options.ts';
 import type { MemoryModel, Program } from './program.ts';
 import { PROGRAMS } from './programs/registry.ts';
 import { ProgramSubject } from './program-subject.ts';
 import { kernelAbout } from './target.ts';
+import type { Target } from './target.ts';
 import { SCENARIOS, scenarioNamed, specOf } from './scenarios.ts';
 import type { ScenarioOptions } from './scenarios.ts';
 import type { Subject } from './subject.ts';
+import { fingerprint } from './token.ts';
 
-/** A scenario or program by name, and how it is to be run. */
+/** A scenario or program by name, and how it is to be run; or what a file holds. */
 export interface SubjectSpec {
   readonly name: string;
   /** For scenarios of the kernel. */
   readonly options?: ScenarioOptions;
   /** For programs that have a size. */
   readonly size?: number;
+  /** Programs for the kernel from a file: the name only says what they are called. */
+  readonly kernel?: KernelSpec;
+  /** URL of a module whose default export is a program over words. Functions can't be sent: each thread loads it. */
+  readonly module?: string;
 }
 
-/** Makes what a spec names. Throws a UsageError that names what there is. */
+/** The spec of a target that was asked for under these options. */
+export function specOfTarget(target: Target, options: ScenarioOptions, size?: number): SubjectSpec {
+  const { name } = target;
+  if (target.kind === 'kernel' && target.scenario === undefined) return { name, kernel: target.spec };
+  if (target.kind === 'program' && target.module !== undefined) return { name, module: target.module };
+  return { name, options, ...(size === undefined ? {} : { size }) };
+}
+
+/** Makes what a spec is of. Throws a UsageError that names what there is. */
+export async function loadSubject(spec: SubjectSpec): Promise<Subject> {
+  if (spec.module === undefined) return subjectOf(spec);
+  return new ProgramSubject(await loadProgram(spec), spec.name);
+}
+
+/** The program that a spec is of. Throws a UsageError that names what there is. */
+export async function loadProgram(spec: SubjectSpec): Promise<Program> {
+  if (spec.module === undefined) return programOf(spec);
+  const { default: program } = (await import(spec.module)) as { default: Program };
+  checkProgram(program);
+  return program;
+}
+
+/** Makes what a spec names, or the programs for the kernel that it holds. Throws a UsageError that names what there is. */
 export function subjectOf(spec: SubjectSpec): Subject {
-  const { name, options = {}, size } = spec;
+  const { name, options = {}, size, kernel } = spec;
+  if (kernel !== undefined) return new KernelSubject(kernel);
   if (SCENARIOS.some((scenario) => scenario.name === name)) {
     return new KernelSubject(specOf(scenarioNamed(name), options));
   }
@@ -51,12 +84,15 @@ export function programOf({ name, size }: SubjectSpec): Program {
 /** How what a spec names is judged, and what its tokens are made for. */
 export function aboutOf(spec: SubjectSpec, subject: Subject, memoryModel: MemoryModel): About {
   if (!(subject instanceof KernelSubject)) return { rules: {} };
-  return kernelAbout(subject, specOf(scenarioNamed(spec.name), spec.options), memoryModel);
+  return kernelAbout(subject, spec.kernel ?? specOf(scenarioNamed(spec.name), spec.options), memoryModel);
 }
 
 /** A spec in one line: what a checkpoint is for. */
 export function specText(spec: SubjectSpec): string {
-  const { name, options = {}, size } = spec;
+  const { name, options = {}, size, kernel, module } = spec;
+  // What a file holds may be another thing the next time.
+  if (kernel !== undefined) return `${name} (${fingerprint(JSON.stringify(kernel))})`;
+  if (module !== undefined) return `${name} (${fingerprint(readFileSync(new URL(module), 'utf8'))})`;
   const { cpus, locking, lock, without = [] } = options;
   const parts = [
     size === undefined ? name : `${name}(${String(size)})`,

@@ -40,8 +40,9 @@ export async function targetOf(name: string, options: ScenarioOptions = {}, size
   if (!existsSync(path)) {
     throw new UsageError(`There is no file ${name}: give a file, or a scenario, for example first-touch.`);
   }
-  const value = extname(path) === '.json' ? readJson(path, name) : await importDefault(path, name);
-  return targetFrom(value, name, options);
+  if (extname(path) === '.json') return targetFrom(readJson(path, name), name, options);
+  const target = targetFrom(await importDefault(path, name), name, options);
+  return target.kind === 'program' ? { ...target, module: pathToFileURL(path).href } : target;
 }
 
 function named(name: string, options: ScenarioOptions, size: number | undefined): Target {
@@ -122,7 +123,7 @@ function specFrom(
   called: string,
   options: ScenarioOptions,
 ): KernelSpec {
-  const { setup = [], programs, config = {}, cold } = value;
+  const { setup = [], programs, config = {} } = value;
   if (!Array.isArray(programs) || programs.length === 0 || programs.length > MAX_SPEC_CPUS) {
     throw new UsageError(
       `${name} has ${Array.isArray(programs) ? String(programs.length) : 'no'} programs: give 1 to ${String(MAX_SPEC_CPUS)}, one for each CPU, for example programs: [[…], […]].`,
@@ -141,7 +142,6 @@ function specFrom(
     config: merged,
     setup: opsFrom(setup, `setup of ${name}`),
     programs: programs.map((ops, cpu) => opsFrom(ops, `program ${String(cpu)} of ${name}`)),
-    ...(cold === true ? { cold } : {}),
   };
 }
 

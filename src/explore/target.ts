@@ -34,6 +34,8 @@ export interface ProgramTarget {
   readonly kind: 'program';
   readonly name: string;
   readonly program: Program;
+  /** URL of the module that it is from. */
+  readonly module?: string;
 }
 
 export type Target = KernelTarget | ProgramTarget;

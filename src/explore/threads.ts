@@ -6,8 +6,9 @@ import { GATE_WORDS, gate } from './gate.ts';
 import type { GateAnswer, GateTask } from './gate.ts';
 import { KernelSubject } from './kernel-subject.ts';
 import type { MemoryModel } from './program.ts';
-import { aboutOf, subjectOf } from './subject-spec.ts';
+import { aboutOf, loadSubject } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
+import type { Subject } from './subject.ts';
 import { checkFingerprint, follow, parseToken } from './token.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
@@ -44,7 +45,7 @@ export async function replayOnThreads(
   token: string,
   { memoryModel = 'sc' }: { memoryModel?: MemoryModel } = {},
 ): Promise<ThreadReplay> {
-  const subject = subjectOf(spec);
+  const subject = await loadSubject(spec);
   const schedule = parseToken(token);
   const { identity } = aboutOf(spec, subject, memoryModel);
   if (identity !== undefined) checkFingerprint(schedule, identity, token);
@@ -82,14 +83,14 @@ export async function replayOnThreads(
 }
 
 /** What threads return or observe when stepped. */
-function endOf(subject: ReturnType<typeof subjectOf>, execution: Execution): unknown[] {
+function endOf(subject: Subject, execution: Execution): unknown[] {
   if (subject instanceof KernelSubject) {
     return subject.observations.map((seen) => [...seen.values]);
   }
   return execution.end().returns.map((returned) => returned ?? null);
 }
 
-function work(subject: ReturnType<typeof subjectOf>, spec: SubjectSpec, cpu: number): Partial<GateTask> {
+function work(subject: Subject, spec: SubjectSpec, cpu: number): Partial<GateTask> {
   if (subject instanceof KernelSubject) {
     const { machine } = subject;
     return { kernel: { memory: machine.memory, mm: machine.mm, ops: subject.programs[cpu]! } };

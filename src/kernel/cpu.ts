@@ -71,6 +71,8 @@ export class Cpu implements Processor {
    * and RCU callbacks wait for the end of the execution.
    */
   explored = false;
+  /** Under the explorer: the class that this CPU last took each lock as, for its release. */
+  private readonly lock_classes = new Map<Word, number>();
 
   constructor(memory: WebAssembly.Memory, id: number) {
     const buffer = memory.buffer as unknown as SharedArrayBuffer;
@@ -137,12 +139,14 @@ export class Cpu implements Processor {
     step.width = 1;
     step.ready = ready;
     step.also = also;
+    step.lock_class = 0;
+    step.holder = 0;
     return this.announce(step);
   }
 
   /**
-   * Announces a lock's step: as about_wait, with its class and where its holder is written (0: nowhere). `free` is the
-   * value of a spinlock that nobody holds.
+   * Announces a step that takes a lock, or waits for what one stands for: as about_wait, with its class and where its
+   * holder is written (0: nowhere). `free` is the value of a spinlock that nobody holds.
    */
   about_lock(
     kind: StepKind,
@@ -162,7 +166,13 @@ export class Cpu implements Processor {
     step.also = also;
     step.lock_class = lock_class;
     step.holder = holder;
+    this.lock_classes.set(lock, lock_class);
     return this.announce(step);
+  }
+
+  /** Announces a lock's release. A release does not say what class its lock is of: it is that of the taking before it. */
+  about_unlock(kind: StepKind, lock: Word): boolean {
+    return this.about_lock(kind, lock, undefined, this.lock_classes.get(lock) ?? 0, 0);
   }
 
   /** A remark for whoever drives the stepped execution; not an access, and nothing in the direct one. */

@@ -128,9 +128,7 @@ function* explored_wait(
 ): Steps<number> {
   const also = interrupt_word(cpu);
   for (;;) {
-    cpu.step.lock_class = lock_class;
-    cpu.step.holder = holder;
-    if (cpu.about_wait('wait', word, ready, also)) yield cpu.step;
+    if (cpu.about_lock('wait', word, ready, lock_class, holder, also)) yield cpu.step;
     const value = control_read(cpu, word);
     if (ready(value)) return value;
     yield* handle_interrupts(cpu);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AccessEvent } from '../../src/check/access-event.ts';
-import { LockOrder } from '../../src/check/lock-order.ts';
+import { Watched } from '../support/lock-order.ts';
 import { access } from '../support/records.ts';
 
 const A = 100;
@@ -24,7 +24,7 @@ const asReader = (event: AccessEvent): AccessEvent => ({
 
 describe('lock order', () => {
   it('finds ABBA though no execution deadlocks', () => {
-    const order = new LockOrder();
+    const order = new Watched();
     expect(order.add(nest(0, A, B))).toBe(0);
     expect(order.add(nest(0, A, B))).toBe(0);
     expect(order.add(nest(1, B, A))).toBe(1);
@@ -36,7 +36,7 @@ describe('lock order', () => {
           taken: A,
           heldForRead: false,
           takenForRead: false,
-          example: { execution: 2, cpu: 1, heldAt: 0, takenAt: 1, heldWord: B, takenWord: A },
+          example: { execution: 1, cpu: 1, heldAt: 0, takenAt: 1, heldWord: B, takenWord: A },
         },
         chain: [
           {
@@ -55,7 +55,7 @@ describe('lock order', () => {
   });
 
   it('finds a cycle of three in one execution, whose CPUs never meet', () => {
-    const order = new LockOrder();
+    const order = new Watched();
     order.add([...nest(0, A, B), ...nest(1, B, C), ...nest(2, C, A)]);
     expect(
       order.problems.map(({ edge, chain }) => [edge.held, edge.taken, ...chain.map(({ taken }) => taken)]),
@@ -63,7 +63,7 @@ describe('lock order', () => {
   });
 
   it('finds the cycle in an execution that deadlocked before the second locks were taken', () => {
-    const order = new LockOrder();
+    const order = new Watched();
     const events = [access(0, 'lock', A), access(1, 'lock', B)];
     const waiting = [
       { cpu: 0, word: B, lockClass: 0 },
@@ -76,35 +76,35 @@ describe('lock order', () => {
 
   it('a trylock leads nowhere by being taken, but what it took is held', () => {
     const trying = nest(1, B, A).map((event, i): AccessEvent => (i === 1 ? { ...event, kind: 'trylock' } : event));
-    const order = new LockOrder();
+    const order = new Watched();
     order.add(nest(0, A, B));
     expect(order.add(trying)).toBe(0);
     const holding = nest(1, B, A).map((event, i): AccessEvent => (i === 0 ? { ...event, kind: 'trylock' } : event));
     expect(order.add(holding)).toBe(1);
-    const failed = new LockOrder();
+    const failed = new Watched();
     failed.add([access(0, 'trylock', A, false), access(0, 'lock', B), access(0, 'unlock', B)]);
     expect(failed.edges).toEqual([]);
   });
 
   it('readers do not wait for readers', () => {
-    const readers = new LockOrder();
+    const readers = new Watched();
     readers.add([access(0, 'read-lock', A), access(0, 'read-lock', A)]);
     readers.add(nest(0, A, B).map(asReader));
     readers.add(nest(1, B, A).map(asReader));
     expect(readers.problems).toEqual([]);
     // One writer that holds B while it waits for A makes it a cycle.
     expect(readers.add([access(1, 'write-lock', B), access(1, 'write-lock', A)])).toBe(1);
-    const writers = new LockOrder();
+    const writers = new Watched();
     writers.add([access(0, 'read-lock', A), access(0, 'write-lock', A)]);
     expect(writers.problems[0]!.kind).toBe('recursive');
   });
 
   it('takes classes from its rules, and lets nested ones be held twice', () => {
     const classOf = ({ word }: { word: number }): number => (word >= B ? 2 : 1);
-    const order = new LockOrder({ classOf });
+    const order = new Watched({ classOf });
     expect(order.add(nest(0, B, C))).toBe(1);
     expect(order.problems[0]).toMatchObject({ kind: 'recursive', chain: [], edge: { held: 2, taken: 2 } });
-    const nested = new LockOrder({ classOf, nested: new Set([2]) });
+    const nested = new Watched({ classOf, nested: new Set([2]) });
     expect(nested.add(nest(0, B, C))).toBe(0);
     expect(nested.add(nest(0, B, B))).toBe(1);
   });
@@ -113,7 +113,7 @@ describe('lock order', () => {
     const increasing = fc.subarray([1, 2, 3, 4, 5, 6]);
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat({ max: 2 }), increasing), { maxLength: 12 }), (taken) => {
-        const order = new LockOrder();
+        const order = new Watched();
         for (const [cpu, locks] of taken) order.add(nest(cpu, ...locks));
         expect(order.problems).toEqual([]);
       }),
@@ -125,7 +125,7 @@ describe('lock order', () => {
     const two = fc.subarray([1, 2, 3, 4, 5, 6], { minLength: 2 });
     fc.assert(
       fc.property(two, fc.nat({ max: 2 }), (locks, cpu) => {
-        const order = new LockOrder();
+        const order = new Watched();
         order.add(nest(0, ...locks));
         expect(order.add(nest(cpu, locks[locks.length - 1]!, locks[0]!))).toBe(1);
       }),

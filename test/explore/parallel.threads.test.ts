@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { exploreInPool } from '../../src/explore/parallel.ts';
-import type { Exploration } from '../../src/explore/index.ts';
+import type { Exploration, ExploreOptions } from '../../src/explore/index.ts';
 import { exploreSubject } from '../../src/explore/explore.ts';
-import { aboutOf, subjectOf } from '../../src/explore/subject-spec.ts';
+import { JOB_EXECUTIONS } from '../../src/explore/frontier.ts';
+import { aboutOf, loadSubject } from '../../src/explore/subject-spec.ts';
 import type { SubjectSpec } from '../../src/explore/subject-spec.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pagerace-'));
@@ -15,44 +16,91 @@ afterAll(() => {
 });
 
 /** What must be the same. */
-function told({ verdict, executions, blocked, failure }: Exploration): unknown {
-  return { verdict, executions, blocked, token: failure?.token, message: failure?.message };
+function told({ verdict, executions, blocked, steps, failures, failure }: Exploration): unknown {
+  const { token, message, lockOrder } = failure ?? {};
+  return { verdict, executions, blocked, steps, failures, token, message, lockOrder };
 }
 
-const searches: [string, SubjectSpec, 'sc' | 'tso' | 'pso'][] = [
-  ['readers(12)', { name: 'readers', size: 12 }, 'sc'],
-  ['lastzero(9)', { name: 'lastzero', size: 9 }, 'sc'],
-  ['lastzero(6) under pso', { name: 'lastzero', size: 6 }, 'pso'],
-  ['a program that fails', { name: 'reorder', size: 5 }, 'tso'],
-  ['the kernel without a recheck', { name: 'first-touch', options: { without: ['pte_recheck'] } }, 'sc'],
-  ['the kernel', { name: 'first-touch' }, 'sc'],
+/** A module of test/support/modules. */
+function moduleOf(name: string): SubjectSpec {
+  return { name, module: new URL(`../support/modules/${name}.mjs`, import.meta.url).href };
+}
+
+const everything = { stopAtFailure: false };
+const recheck = { name: 'first-touch', options: { without: ['pte_recheck'] } };
+const kernel = {
+  name: 'my-race',
+  kernel: {
+    name: 'my-race',
+    setup: [{ op: 'mmap' as const, addr: 0x400000, length: 8192, prot: 3, flags: 0x32 }],
+    programs: [[{ op: 'store' as const, addr: 0x400000, value: 1 }], [{ op: 'load' as const, addr: 0x401000 }]],
+  },
+};
+
+const searches: [string, SubjectSpec, ExploreOptions][] = [
+  ['readers(12)', { name: 'readers', size: 12 }, {}],
+  ['lastzero(9)', { name: 'lastzero', size: 9 }, {}],
+  ['lastzero(6) under pso', { name: 'lastzero', size: 6 }, { memoryModel: 'pso' }],
+  ['a program that fails', { name: 'reorder', size: 5 }, { memoryModel: 'tso' }],
+  ['a program that fails, to the end', { name: 'reorder', size: 3 }, { memoryModel: 'tso', ...everything }],
+  ['a circle of locks that lies in two jobs', moduleOf('circle'), {}],
+  ['many complaints', moduleOf('many-complaints'), everything],
+  ['many complaints under pso', moduleOf('many-complaints'), { memoryModel: 'pso', executions: 3000, ...everything }],
+  ['the kernel without a recheck', recheck, {}],
+  ['the kernel without a recheck, to the end', recheck, everything],
+  ['the kernel', { name: 'first-touch' }, {}],
+  ['programs for the kernel from a file', kernel, { executions: 600 }],
 ];
 
-function exploredAlone(spec: SubjectSpec, memoryModel: 'sc' | 'tso' | 'pso'): unknown {
-  const subject = subjectOf(spec);
-  return told(exploreSubject(subject, { memoryModel }, aboutOf(spec, subject, memoryModel)));
+async function exploredAlone(spec: SubjectSpec, options: ExploreOptions): Promise<Exploration> {
+  const subject = await loadSubject(spec);
+  return exploreSubject(subject, options, aboutOf(spec, subject, options.memoryModel ?? 'sc'));
 }
 
 describe('a search', () => {
-  it.each(searches)('of %s is the same alone, on 1, 2 and 4 threads', async (_, spec, memoryModel) => {
-    const alone = exploredAlone(spec, memoryModel);
+  it.each(searches)('of %s is the same alone, on 1, 2 and 4 threads', async (_, spec, options) => {
+    const alone = told(await exploredAlone(spec, options));
     for (const workers of [0, 1, 2, 4]) {
-      expect([workers, told(await exploreInPool(spec, { memoryModel }, { workers }))]).toEqual([workers, alone]);
+      expect([workers, told(await exploreInPool(spec, options, { workers }))]).toEqual([workers, alone]);
     }
   });
 
-  it.each(searches)('of %s is the same when it was interrupted', async (name, spec, memoryModel) => {
+  it.each(searches)('of %s is the same when it was interrupted', async (name, spec, options) => {
     const checkpoint = join(folder, `${name.replace(/\W/g, '-')}.json`);
-    const alone = exploredAlone(spec, memoryModel);
+    const alone = told(await exploredAlone(spec, options));
+    const { executions: most = Infinity } = options;
     let last: Exploration | undefined;
     let sessions = 0;
     do {
       // Each session does a few hundred executions, the next goes on from its file.
-      last = await exploreInPool(spec, { memoryModel, executions: (sessions + 1) * 700 }, { checkpoint });
       sessions += 1;
-    } while (last.verdict === 'not decided' && sessions < 50);
+      const executions = Math.min(sessions * 700, most);
+      last = await exploreInPool(spec, { ...options, executions }, { checkpoint });
+    } while (last.executions === sessions * 700 && sessions < 50);
     expect(told(last)).toEqual(alone);
     expect(existsSync(checkpoint)).toBe(true);
+    // One that has ended is over: nothing is left to be gone on with, and nothing that was found is forgotten.
+    expect(told(await exploreInPool(spec, options, { checkpoint, workers: 1 }))).toEqual(alone);
+  });
+
+  it('finds what it is compared by: circles in several jobs, complaints of every kind in several', async () => {
+    const circle = await exploredAlone(moduleOf('circle'), {});
+    expect(circle.failure).toMatchObject({ judge: 'lock-order', lockOrder: { problem: { kind: 'circular' } } });
+    expect(circle.failure!.lockOrder!.tokens.size).toBe(2);
+    expect(circle.failures).toEqual({ 'lock-order': 1 });
+    expect(circle.executions).toBeGreaterThan(JOB_EXECUTIONS);
+    const { failures, executions } = await exploredAlone(moduleOf('many-complaints'), everything);
+    expect(failures.check).toBeGreaterThan(0);
+    expect(failures['data-race']).toBeGreaterThan(0);
+    expect(failures.check! + failures['data-race']!).toBeLessThan(executions);
+    expect(executions).toBeGreaterThan(2 * JOB_EXECUTIONS);
+  });
+
+  it('ends after as many executions as one that is alone, where nothing worse than a race is found', async () => {
+    const spec = moduleOf('races-at-once');
+    const alone = told(await exploredAlone(spec, {}));
+    expect(alone).toMatchObject({ verdict: 'violated', executions: 10_001 });
+    expect(told(await exploreInPool(spec, {}, { workers: 2 }))).toEqual(alone);
   });
 
   it('that is told to stop keeps what it has', async () => {

@@ -1,11 +1,11 @@
 // Reports in the kernel's shapes: data races as KCSAN, lock order as lockdep, deadlocks as who waits for whom.
 import { describe, expect, it } from 'vitest';
 import { findDataRaces } from '../../src/check/data-race.ts';
-import { LockOrder } from '../../src/check/lock-order.ts';
 import { renderDeadlock } from '../../src/report/deadlock-text.ts';
 import { raceFacts, renderDataRace } from '../../src/report/kcsan-text.ts';
 import { renderLockOrder } from '../../src/report/lockdep-text.ts';
 import { RecordWriter, access } from '../support/records.ts';
+import { Watched } from '../support/lock-order.ts';
 import * as hand from '../support/hand-executions.ts';
 import { expectGolden } from '../support/golden.ts';
 
@@ -46,10 +46,10 @@ describe('a broken lock order', () => {
   };
 
   it('reads like a lockdep splat, for two and for three classes', async () => {
-    const two = new LockOrder();
+    const two = new Watched();
     two.add([access(0, 'lock', 1), access(0, 'lock', 2), access(0, 'unlock', 2), access(0, 'unlock', 1)]);
     two.add([access(1, 'lock', 2), access(1, 'lock', 1)]);
-    const three = new LockOrder();
+    const three = new Watched();
     three.add([access(0, 'read-lock', 1), access(0, 'lock', 2)]);
     three.add([access(1, 'lock', 2), access(1, 'lock', 3)]);
     three.add([access(2, 'lock', 3), access(2, 'write-lock', 1)]);
@@ -59,14 +59,14 @@ describe('a broken lock order', () => {
   });
 
   it('names a lock that is taken twice', async () => {
-    const order = new LockOrder();
+    const order = new Watched();
     order.add([access(0, 'lock', 1)], [{ cpu: 0, word: 1, lockClass: 0 }]);
     const lines = renderLockOrder(order.problems[0]!, { className: names.className });
     await expectGolden(lines.join('\n'), 'lockdep-recursive');
   });
 
   it('stands in 80 columns with long names', () => {
-    const order = new LockOrder();
+    const order = new Watched();
     order.add([access(0, 'lock', 1), access(0, 'lock', 2), access(1, 'lock', 2), access(1, 'lock', 1)]);
     const long = renderLockOrder(order.problems[0]!, { className: (word) => `&mm->page_table_lock/${String(word)}` });
     for (const line of long) expect(line.length).toBeLessThanOrEqual(80);

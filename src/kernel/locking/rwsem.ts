@@ -108,7 +108,7 @@ export function* down_read_trylock(cpu: Cpu, sem: Word, lock_class: number): Ste
 export function* up_read(cpu: Cpu, sem: Word): Steps<void> {
   if (!STEPPED && cpu.timed_lock === sem) end_hold(cpu);
   if (STEPPED && cpu.explored) {
-    if (cpu.about('read-unlock', sem)) yield cpu.step;
+    if (cpu.about_unlock('read-unlock', sem)) yield cpu.step;
     control_add(cpu, sem, -RWSEM_READER_BIAS);
     return;
   }
@@ -148,7 +148,7 @@ export function* up_write(cpu: Cpu, sem: Word): Steps<void> {
   if (!STEPPED && cpu.timed_lock === sem) end_hold(cpu);
   local_write(cpu, sem + rwsem.owner, 0);
   if (STEPPED && cpu.explored) {
-    if (cpu.about('write-unlock', sem)) yield cpu.step;
+    if (cpu.about_unlock('write-unlock', sem)) yield cpu.step;
     control_write(cpu, sem, 0);
     return;
   }

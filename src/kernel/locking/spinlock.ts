@@ -101,7 +101,7 @@ function* trylock_in_one_step(cpu: Cpu, lock: Word, lock_class: number): Steps<b
 }
 
 function* unlock_in_one_step(cpu: Cpu, lock: Word): Steps<void> {
-  if (cpu.about('unlock', lock)) yield cpu.step;
+  if (cpu.about_unlock('unlock', lock)) yield cpu.step;
   control_add(cpu, lock, -1);
 }
 

@@ -55,7 +55,7 @@ export function* vma_start_read(cpu: Cpu, mm: Word, vma: Word): Steps<boolean> {
   if (seq === (yield* READ_ONCE(cpu, mm + mm_struct.mm_lock_seq))) return false;
   if (!(yield* down_read_trylock(cpu, vma + vm_area.vm_lock, LOCK_VMA))) return false;
   // A writer may have come and gone since the first look; now that it can't, look again.
-  const locked = yield* READ_ONCE(cpu, vma + vm_area.vm_lock_seq);
+  const locked = yield* read(cpu, vma + vm_area.vm_lock_seq);
   if (locked === (yield* smp_load_acquire(cpu, mm + mm_struct.mm_lock_seq))) {
     yield* up_read(cpu, vma + vm_area.vm_lock);
     return false;
@@ -94,7 +94,7 @@ export function* lock_vma_under_rcu(cpu: Cpu, mm: Word, address: number): Steps<
       yield* vma_end_read(cpu, vma);
       break;
     }
-    if ((yield* READ_ONCE(cpu, vma + vm_area.detached)) === 0) {
+    if ((yield* read(cpu, vma + vm_area.detached)) === 0) {
       rcu_read_unlock(cpu);
       return vma;
     }

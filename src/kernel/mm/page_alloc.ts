@@ -23,7 +23,7 @@ import {
   zone as zone_struct,
 } from '../layout.ts';
 import { list_add } from '../list.ts';
-import { STEPPED, clear_words, local_read, local_write, read, write } from '../memory.ts';
+import { READ_ONCE, STEPPED, clear_words, local_read, local_write, read, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import {
   BAD_FLAGS,
@@ -128,9 +128,12 @@ function* prep_new_page(cpu: Cpu, page_word: Word, gfp: number, order: number): 
   return true;
 }
 
-/** zone_watermark_ok: enough is left above `mark` and above what the zone keeps for those that need it. */
+/**
+ * zone_watermark_ok: enough is left above `mark` and above what the zone keeps for those that need it. The count is an
+ * atomic_long_t, and an estimate: CPUs keep back what they have not told the zone yet.
+ */
 function* zone_watermark_ok(cpu: Cpu, zone: Word, order: number, mark: number): Steps<boolean> {
-  const free = (yield* read(cpu, zone + zone_struct.nr_free_pages)) - ((1 << order) - 1);
+  const free = (yield* READ_ONCE(cpu, zone + zone_struct.nr_free_pages)) - ((1 << order) - 1);
   return free > mark + local_read(cpu, zone + zone_struct.lowmem_reserve + ZONE_NORMAL);
 }
 

@@ -5,7 +5,7 @@
 import type { Cpu } from '../cpu.ts';
 import { D_MEMCG_ADD_THEN_CHECK, D_MEMCG_UNWIND, defended } from '../defences.ts';
 import { mem_cgroup } from '../layout.ts';
-import { READ_ONCE, atomic_add, atomic_fetch_add, control_add, read, write, xchg } from '../memory.ts';
+import { READ_ONCE, WRITE_ONCE, atomic_add, atomic_fetch_add, control_add, read, write, xchg } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { PRINTK_COUNTER_UNDERFLOW, printk } from '../printk.ts';
 
@@ -36,13 +36,14 @@ function* charge_level(cpu: Cpu, memcg: Word, pages: number): Steps<boolean> {
     return true;
   }
   const usage = (yield* atomic_fetch_add(cpu, memcg + mem_cgroup.usage, pages)) + pages;
-  if (usage > (yield* READ_ONCE(cpu, memcg + mem_cgroup.max))) {
+  if (usage > (yield* read(cpu, memcg + mem_cgroup.max))) {
     yield* atomic_add(cpu, memcg + mem_cgroup.usage, -pages);
+    // data_race() in Linux: a statistic, which may miss some.
     yield* write(cpu, memcg + mem_cgroup.failcnt, (yield* read(cpu, memcg + mem_cgroup.failcnt)) + 1);
     return false;
   }
-  if (usage > (yield* read(cpu, memcg + mem_cgroup.watermark))) {
-    yield* write(cpu, memcg + mem_cgroup.watermark, usage);
+  if (usage > (yield* READ_ONCE(cpu, memcg + mem_cgroup.watermark))) {
+    yield* WRITE_ONCE(cpu, memcg + mem_cgroup.watermark, usage);
   }
   return true;
 }
@@ -68,6 +69,6 @@ export function* page_counter_set_max(cpu: Cpu, memcg: Word, pages: number): Ste
     if (usage > pages) return false;
     const old = yield* xchg(cpu, memcg + mem_cgroup.max, pages);
     if ((yield* READ_ONCE(cpu, memcg + mem_cgroup.usage)) <= usage || pages >= old) return true;
-    yield* xchg(cpu, memcg + mem_cgroup.max, old);
+    yield* write(cpu, memcg + mem_cgroup.max, old);
   }
 }

@@ -139,7 +139,7 @@ export function* __anon_vma_prepare(cpu: Cpu, vma: Word): Steps<number> {
   // mmap_lock is held for read only: page_table_lock guards against the other threads of this mm.
   yield* spin_lock(cpu, mm + mm_struct.page_table_lock, LOCK_PAGE_TABLE);
   if (!defended(cpu, D_ANON_VMA_RECHECK) || (yield* read(cpu, vma + vm_area.anon_vma)) === 0) {
-    yield* WRITE_ONCE(cpu, vma + vm_area.anon_vma, anon_vma);
+    yield* write(cpu, vma + vm_area.anon_vma, anon_vma);
     yield* anon_vma_chain_link(cpu, vma, avc, anon_vma);
     const active = anon_vma + anon_vma_struct.num_active_vmas;
     yield* write(cpu, active, (yield* read(cpu, active)) + 1);
@@ -196,7 +196,7 @@ export function* unlink_anon_vmas(cpu: Cpu, vma: Word): Steps<void> {
     if (empty) yield* put_anon_vma(cpu, anon_vma);
   }
   // The VMA may be looked at for a while by readers that hold it under RCU.
-  yield* WRITE_ONCE(cpu, vma + vm_area.anon_vma, 0);
+  yield* write(cpu, vma + vm_area.anon_vma, 0);
 }
 
 /** folio_add_new_anon_rmap: the folio is this VMA's, mapped once and by nobody else. Under the PTL, folio still unseen. */

@@ -5,7 +5,7 @@ import { CACHE_VMA, VM_OPS_NONE, mm_struct, vma as vm_area } from '../layout.ts'
 import { INIT_LIST_HEAD } from '../list.ts';
 import { call_rcu_free } from '../locking/rcu.ts';
 import { init_rwsem } from '../locking/rwsem.ts';
-import { WRITE_ONCE, WRITE_ONCE_64, read, read_long, write, write_long } from '../memory.ts';
+import { WRITE_ONCE_64, read, read_long, write, write_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { ENOMEM, VM_SOFTDIRTY } from './flags.ts';
 import { all_vmas, mt_has_room, mt_replace } from './maple.ts';
@@ -46,7 +46,7 @@ export function* vm_flags_reset(cpu: Cpu, vma: Word, vm_flags: number): Steps<vo
 
 /** vma_mark_detached. */
 export function* vma_mark_detached(cpu: Cpu, vma: Word, detached: boolean): Steps<void> {
-  yield* WRITE_ONCE(cpu, vma + vm_area.detached, detached ? 1 : 0);
+  yield* write(cpu, vma + vm_area.detached, detached ? 1 : 0);
 }
 
 /** Inserts a VMA whose range is free into the tree. 0 or -ENOMEM. */
