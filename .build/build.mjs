@@ -13,9 +13,6 @@ import {
 } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
-import { EraseError, erase } from './erase.mjs';
-import { inlineTable } from './inline.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -23,8 +20,9 @@ const stamp = join(dist, '.stamp');
 
 /** Hash of all that the output depends on. */
 function inputsHash() {
-  const hash = createHash('sha256').update(process.version).update(ts.version);
+  const hash = createHash('sha256').update(process.version);
   const files = [
+    'node_modules/typescript/package.json',
     'tsconfig.json',
     'package.json',
     '.build/build.mjs',
@@ -41,6 +39,14 @@ function inputsHash() {
   for (const file of files.sort()) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
+
+const hash = inputsHash();
+if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) process.exit(0);
+
+// Only now, since the compiler takes its time to load.
+const { default: ts } = await import('typescript');
+const { EraseError, erase } = await import('./erase.mjs');
+const { inlineTable } = await import('./inline.mjs');
 
 function fail(diagnostics) {
   const host = { getCanonicalFileName: (f) => f, getCurrentDirectory: () => root, getNewLine: () => '\n' };
@@ -64,9 +70,6 @@ function emit(program, files, erased) {
     if (diagnostics.length > 0) fail(diagnostics);
   }
 }
-
-const hash = inputsHash();
-if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) process.exit(0);
 
 const config = ts.getParsedCommandLineOfConfigFile(
   join(root, 'tsconfig.json'),
