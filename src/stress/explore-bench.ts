@@ -9,6 +9,7 @@ import { Random } from '../explore/random.ts';
 import { randomWalk } from '../explore/strategies.ts';
 import { ProgramSubject } from '../explore/program-subject.ts';
 import { programOf, subjectOf } from '../explore/subject-spec.ts';
+import { median } from './bench.ts';
 import { isPeerProgram, runPeers } from './peers/peers.ts';
 import type { PeerReport } from './peers/peers.ts';
 
@@ -67,7 +68,7 @@ export interface ExplorePoint extends BenchProgram {
   readonly executions: number;
   /** Executions that the search began and gave up: an optimal one gives up none. */
   readonly blocked: number;
-  /** Of one search. */
+  /** Of one search, the median. */
   readonly seconds: number;
 }
 
@@ -99,17 +100,15 @@ function uncheckedSubject(program: BenchProgram): ProgramSubject {
 function measure(program: BenchProgram): ExplorePoint {
   const subject = uncheckedSubject(program);
   const times: number[] = [];
+  const over = performance.now() + PROGRAM_MS;
   let found;
-  let total = 0;
   do {
     const started = performance.now();
     found = exploreSubject(subject, { stopAtFailure: false, shrink: false, judges: [] });
-    times.push(performance.now() - started);
-    total += times[times.length - 1] ?? 0;
-  } while (total < PROGRAM_MS);
-  // The first search finds its code cold; of a long one that is nothing.
-  const warm = times.length === 1 ? times : times.slice(1);
-  const seconds = warm.reduce((sum, time) => sum + time, 0) / warm.length / 1000;
+    times.push((performance.now() - started) / 1000);
+  } while (performance.now() < over);
+  // The first searches find their code cold, some are interrupted.
+  const seconds = median(times);
   return { ...program, executions: found.executions, blocked: found.blocked, seconds };
 }
 
@@ -127,7 +126,7 @@ function randomSteps(): number[] {
   }).slice(1);
 }
 
-/** Measures it all; takes about a minute. */
+/** Measures it all; takes under a minute. */
 export async function exploreBench(progress: (text: string) => void): Promise<ExploreBench> {
   const programs = PROGRAMS.map((program) => {
     progress(`explore ${program.name}${program.size === undefined ? '' : `(${String(program.size)})`}`);
