@@ -29,7 +29,10 @@ export interface Specification<O extends Interval, S> {
 /** What a search came to. `visited`: pairs of placed operations and state that it looked at. */
 export type SearchResult<O> = { readonly visited: number } & (
   | { readonly kind: 'held'; readonly order: readonly O[] }
-  /** No order explains what was seen until `operation` returned; `order` explains all that had returned before. */
+  /**
+   * No order explains all that was seen and comes up to the return of `operation`; `order` explains all that had
+   * returned before, with what was running then doing what it was seen to do later.
+   */
   | { readonly kind: 'violated'; readonly operation: O; readonly order: readonly O[] }
   | { readonly kind: 'not decided' }
 );
