@@ -70,8 +70,9 @@ export default tseslint.config(
     languageOptions: { parserOptions: { project: false } },
   },
   {
-    // What people explore besides the kernel is stepped as well: the accesses, and the programs that come with it.
-    files: ['src/explore/accesses.ts', 'src/explore/{litmus,programs}/**/*.ts'],
+    // What people explore besides the kernel is stepped as well: the accesses, the programs that come with it, and what
+    // makes programs of the methods of a class.
+    files: ['src/explore/accesses.ts', 'src/explore/{litmus,programs}/**/*.ts', 'src/testing/explored.ts'],
     rules: { 'no-restricted-syntax': 'off' },
   },
   {

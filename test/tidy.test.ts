@@ -120,8 +120,8 @@ describe('imports', () => {
   });
 });
 
-/** Stepped code that is not the kernel: accesses for programs of one's own, and the programs that come along. */
-const EXPLORED = /^src\/explore\/(accesses\.ts|programs\/|litmus\/)/;
+/** Stepped code that is not the kernel: accesses for programs of one's own, the programs that come along, and classes. */
+const EXPLORED = /^src\/(explore\/(accesses\.ts|programs\/|litmus\/)|testing\/explored\.ts)/;
 
 describe('the kernel', () => {
   it('names Atomics in memory.ts alone', () => {
@@ -143,6 +143,19 @@ describe('the kernel', () => {
   it('takes nothing from chance or the calendar, so that a schedule replays', () => {
     const random = (node: ts.Node): boolean => isMember(node, 'Math', 'random') || isMember(node, 'Date', 'now');
     expect(places(code.filter(isKernel), random)).toEqual([]);
+  });
+});
+
+describe('fast-check', () => {
+  it('is imported in src/testing alone, so that who does not test needs it not', () => {
+    const others = code.filter((source) => folderOf(source.path) !== 'testing');
+    const importing = others.filter(({ text }) =>
+      ts.preProcessFile(text, true, true).importedFiles.some(({ fileName }) => fileName.startsWith('fast-check')),
+    );
+    expect(importing.map(({ path }) => path)).toEqual([]);
+    // Nothing else in src is built on src/testing.
+    const built = others.filter((source) => importsOf(source).some((target) => folderOf(target) === 'testing'));
+    expect(built.map(({ path }) => path)).toEqual([]);
   });
 });
 

@@ -1,12 +1,9 @@
 // One thread of a litmus test: meets the others at a barrier before each instance, runs its operations, and writes its
 // registers down. Thread 0 counts what came out after each round, and sets the instances back.
+import { Barrier } from '../src/stress/barrier.ts';
 import { INSTANCES, MAX_REGISTERS, litmusLayout } from '../src/stress/litmus.ts';
 import type { LitmusSeen, LitmusTask } from '../src/stress/litmus.ts';
 
-/** Looks at the others' arrival before the thread gives its core away: there may be fewer cores than threads. */
-const SPINS = 2000;
-/** How long it then sleeps before it looks again. */
-const NAP_MS = 0.05;
 /** Time over its limit that a thread waits for another one. */
 const LATE_MS = 5000;
 
@@ -71,37 +68,17 @@ export default function runThread(task: LitmusTask): LitmusSeen {
   const deadline = started + task.seconds * 1000 + LATE_MS;
   const stride = litmusLayout.word(threads, words, 0, 1) - litmusLayout.word(threads, words, 0, 0);
   const mine = litmusLayout.arrived(thread);
-  let barriers = 0;
-  let late = false;
-
-  /** Waits until all have come here; false where somebody stopped, or did not come in time. */
-  const barrier = (): boolean => {
-    barriers += 1;
-    Atomics.store(shared, mine, barriers);
-    for (let other = 0; other < threads; other++) {
-      for (let spins = 0; Atomics.load(shared, litmusLayout.arrived(other)) < barriers; spins++) {
-        if (spins < SPINS) continue;
-        if (Atomics.load(shared, litmusLayout.stop) !== 0) return false;
-        if (performance.now() > deadline) {
-          late = true;
-          Atomics.store(shared, litmusLayout.stop, 1);
-          return false;
-        }
-        Atomics.wait(shared, litmusLayout.stop, 0, NAP_MS);
-      }
-    }
-    return true;
-  };
+  const barrier = new Barrier(shared, litmusLayout, thread, threads, deadline);
 
   const runRound = (): boolean => {
     for (let instance = 0; instance < INSTANCES; instance++) {
-      if (!barrier()) return false;
+      if (!barrier.wait()) return false;
       const at = litmusLayout.word(threads, words, instance, 0);
       // The thread's own line, which it has just written, is where its barriers cost others least.
       runInstance(shared, code, at, stride, own, accesses === 'plain', mine);
       shared.set(own, litmusLayout.registers(threads, thread, instance));
     }
-    return barrier();
+    return barrier.wait();
   };
 
   const count = (): void => {
@@ -128,7 +105,7 @@ export default function runThread(task: LitmusTask): LitmusSeen {
       // Before the barrier that starts the next round: all see it there, or none does.
       if (performance.now() - started > task.seconds * 1000) Atomics.store(shared, litmusLayout.stop, 1);
     }
-    if (!barrier() || Atomics.load(shared, litmusLayout.stop) !== 0) break;
+    if (!barrier.wait() || Atomics.load(shared, litmusLayout.stop) !== 0) break;
   }
-  return { outcomes, late };
+  return { outcomes, late: barrier.late };
 }

@@ -1,168 +1,237 @@
-// Linearizability of one word by search: for stores of equal values, and for accesses that race a discard.
+// Linearizability by search: is there an order of operations, each at one moment between its beginning and its end, in
+// which a sequential object does what was seen?
 //
-// Goes through the beginnings and ends of the operations in time, and keeps every state that the word can be in: which
-// of the operations now running have taken effect, and what the word holds (Wing and Gong's search with Lowe's
-// memory of states; an operation takes effect no earlier than some end needs it to).
-//
-// A discard gives the address a new, zeroed page at one moment while it runs; until it returns, other CPUs may still
-// use the old page through their TLBs. So the word can have several pages at once: the one that the page table leads
-// to, and one for every discard that has taken effect and not returned. A load may read any of them, a store may go
-// to any; when the discard returns its old page is gone.
-import type { MemoryEvent } from './history.ts';
+// Wing and Gong's search (Testing and Verifying Concurrent Objects, 1993), depth first: of the operations that nothing
+// unplaced comes before, one is placed next; where none fits the last is taken back. Lowe's memory (Testing for
+// linearizability, 2017): a set of placed operations with a state of the object that was left once is not entered
+// again. The history is a list from which placed operations are lifted, so that looking for the next costs no more
+// than the operations that run at the same time.
+import { PlacedSet } from './placed-set.ts';
 
-/** What a search came to; `load` is one that no order explains. `visited`: states that it looked at. */
-export type SearchResult = { visited: number } & (
-  { kind: 'held' } | { kind: 'violated'; load: MemoryEvent } | { kind: 'not decided' }
+/** When an operation ran. One comes before another if it returned earlier than the other was invoked. */
+export interface Interval {
+  readonly invoked: number;
+  /** Infinity: it never returned, and may have taken effect or not. */
+  readonly returned: number;
+}
+
+/** A sequential object, and what of it an operation was seen to do. */
+export interface Specification<O extends Interval, S> {
+  readonly initial: S;
+  /** Names a state: two with the same key do the same for ever. */
+  key(state: S): string;
+  /** The states that the object can be in after an operation did in `state` what it was seen to do; none if it can't. */
+  after(state: S, operation: O): readonly S[];
+  /** Whether an operation never changes a state: it is then placed as soon as it fits, since that changes nothing. */
+  onlyReads?(operation: O): boolean;
+}
+
+/** What a search came to. `visited`: pairs of placed operations and state that it looked at. */
+export type SearchResult<O> = { readonly visited: number } & (
+  | { readonly kind: 'held'; readonly order: readonly O[] }
+  /**
+   * No order explains all that was seen and comes up to the return of `operation`; `order` explains all that had
+   * returned before, with what was running then doing what it was seen to do later.
+   */
+  | { readonly kind: 'violated'; readonly operation: O; readonly order: readonly O[] }
+  | { readonly kind: 'not decided' }
 );
 
-/** Operations of one word that may run at the same time: their set is the bits of a number. */
-const MAX_RUNNING = 30;
-
-/** States that one search may visit: a fraction of a second. Beyond it the word is not decided. */
-const SEARCH_BUDGET = 100_000;
-/** A long history may visit some for each of its operations: that only grows with the history. */
-const STATES_PER_OPERATION = 16;
-
-/** States that a search over so many operations may visit. */
-export function searchBudget(operations: number): number {
-  return SEARCH_BUDGET + STATES_PER_OPERATION * operations;
+/** The beginning or the end of an operation, in a list by time. */
+interface Entry {
+  /** Number of the operation: by time of return. */
+  readonly operation: number;
+  readonly begins: boolean;
+  /** Place among all entries. */
+  readonly rank: number;
+  /** The end of the operation that begins here; undefined where there is none. */
+  end: Entry | undefined;
+  previous: Entry;
+  next: Entry | undefined;
 }
 
-/** A page that is no longer in the page table, but still in TLBs. */
-interface OldPage {
-  /** Slot of the discard that took it out. */
-  slot: number;
-  value: number;
+/** An operation that was placed, and what else could be done in its place. */
+interface Choice<S> {
+  /** What was placed before it. */
+  readonly before: Choice<S> | undefined;
+  readonly entry: Entry;
+  readonly state: S;
+  readonly others: readonly S[];
+  /** Nothing else need be tried: it only reads. */
+  readonly only: boolean;
 }
 
-interface State {
-  /** Bit set: the operation in that slot has taken effect. */
-  done: number;
-  value: number;
-  old: readonly OldPage[];
+/** Searches for an order of `operations` that `specification` allows, looking at `budget` states at most. */
+export function linearize<O extends Interval, S>(
+  operations: readonly O[],
+  specification: Specification<O, S>,
+  budget: number,
+): SearchResult<O> {
+  return new Search(operations, specification, budget).run();
 }
 
-function keyOf(state: State): string {
-  let key = `${String(state.done)}:${String(state.value)}`;
-  for (const { slot, value } of state.old) key += `:${String(slot)}=${String(value)}`;
-  return key;
-}
-
-/** Beginnings and ends in order of time; of equal times the beginnings first, since only `<` is an order. */
-function instants(operations: readonly MemoryEvent[]): { operation: MemoryEvent; begins: boolean; at: number }[] {
-  const all = operations.flatMap((operation) => [
-    { operation, begins: true, at: operation.invoked },
-    { operation, begins: false, at: operation.returned },
-  ]);
-  return all.sort((a, b) => a.at - b.at || Number(b.begins) - Number(a.begins));
-}
-
-/** Searches for an order that explains every load of one word, which starts as 0. */
-export function linearize(
-  operations: readonly MemoryEvent[],
-  budget: number = searchBudget(operations.length),
-): SearchResult {
-  const search = new Search(budget);
-  for (const { operation, begins } of instants(operations)) {
-    if (begins) {
-      if (!search.begin(operation)) return { kind: 'not decided', visited: search.visited };
-      continue;
-    }
-    const explained = search.end(operation);
-    if (explained === undefined) return { kind: 'not decided', visited: search.visited };
-    if (!explained) return { kind: 'violated', load: operation, visited: search.visited };
-  }
-  return { kind: 'held', visited: search.visited };
-}
-
-class Search {
-  private readonly running: (MemoryEvent | undefined)[] = [];
-  private states: Map<string, State> = new Map<string, State>();
+class Search<O extends Interval, S> {
+  private readonly operations: readonly O[];
+  private readonly specification: Specification<O, S>;
   private readonly budget: number;
-  visited = 0;
+  /** What comes before the first entry. */
+  private readonly head: Entry;
+  /** Operations that have returned and are not placed. */
+  private missing: number;
+  private readonly placed: PlacedSet = new PlacedSet();
+  /** What was placed last. */
+  private last: Choice<S> | undefined = undefined;
+  private readonly seen = new Set<string>();
+  private state: S;
+  /** The end that no order came beyond, and the last operation of an order that came up to it. */
+  private furthest: Entry | undefined = undefined;
+  private reached: Choice<S> | undefined = undefined;
 
-  constructor(budget: number) {
+  constructor(operations: readonly O[], specification: Specification<O, S>, budget: number) {
+    this.operations = operations.toSorted((a, b) => a.returned - b.returned);
+    this.specification = specification;
     this.budget = budget;
-    this.replaceStates([{ done: 0, value: 0, old: [] }]);
+    this.head = entriesOf(this.operations);
+    this.missing = operations.filter(({ returned }) => returned !== Infinity).length;
+    this.state = specification.initial;
   }
 
-  /** False where too many operations run at once. */
-  begin(operation: MemoryEvent): boolean {
-    let slot = this.running.indexOf(undefined);
-    if (slot < 0) slot = this.running.length;
-    if (slot >= MAX_RUNNING) return false;
-    this.running[slot] = operation;
-    if (operation.kind === 'load') this.replaceStates([...this.states.values()]);
-    return true;
-  }
-
-  /** Keeps the states in which the operation has taken effect. False if there is none; undefined past the budget. */
-  end(operation: MemoryEvent): boolean | undefined {
-    const slot = this.running.indexOf(operation);
-    const after = new Map<string, State>();
-    const seen = new Set<string>();
-    const stack = [...this.states.values()];
-    for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
-      const key = keyOf(state);
-      if (seen.has(key)) continue;
-      seen.add(key);
-      this.visited += 1;
-      if (this.visited > this.budget) return undefined;
-      const done = (state.done & (1 << slot)) !== 0;
-      if (done || operation.failed === true) {
-        const ended = forget(state, slot);
-        after.set(keyOf(ended), ended);
-      }
-      if (!done) this.successors(state, stack);
-    }
-    this.running[slot] = undefined;
-    this.states = after;
-    return after.size > 0;
-  }
-
-  private replaceStates(states: readonly State[]): void {
-    this.states = new Map<string, State>();
-    for (const state of states) {
-      const settled = this.withLoads(state);
-      this.states.set(keyOf(settled), settled);
-    }
-  }
-
-  /** A running load that would see its value now is taken to do so: that changes nothing for anybody else. */
-  private withLoads(state: State): State {
-    let { done } = state;
-    for (let slot = 0; slot < this.running.length; slot++) {
-      const operation = this.running[slot];
-      if (operation?.kind !== 'load' || (done & (1 << slot)) !== 0) continue;
-      const { value } = operation;
-      if (state.value === value || state.old.some((page) => page.value === value)) done |= 1 << slot;
-    }
-    return done === state.done ? state : { ...state, done };
-  }
-
-  /** Pushes what can become of a state when one running store or discard takes effect. */
-  private successors(state: State, stack: State[]): void {
-    for (let slot = 0; slot < this.running.length; slot++) {
-      const operation = this.running[slot];
-      if (operation === undefined || operation.kind === 'load' || (state.done & (1 << slot)) !== 0) continue;
-      const done = state.done | (1 << slot);
-      if (operation.kind === 'discard') {
-        const old = [...state.old, { slot, value: state.value }].sort((a, b) => a.slot - b.slot);
-        stack.push(this.withLoads({ done, value: 0, old }));
+  run(): SearchResult<O> {
+    this.placeReads();
+    let entry = this.head.next;
+    while (this.missing > 0) {
+      const visited = this.seen.size;
+      if (visited > this.budget) return { kind: 'not decided', visited };
+      if (entry?.begins === true) {
+        const { state } = this;
+        const states = this.specification.after(state, this.operations[entry.operation]!);
+        entry = this.place(entry, state, states) ? this.head.next : entry.next;
         continue;
       }
-      const { value } = operation;
-      stack.push(this.withLoads({ done, value, old: state.old }));
-      for (const page of state.old) {
-        const old = state.old.map((other) => (other === page ? { slot: page.slot, value } : other));
-        stack.push(this.withLoads({ done, value: state.value, old }));
-      }
+      if (entry !== undefined) this.block(entry);
+      entry = this.goBack();
+      if (entry === undefined) return this.failed();
     }
+    return { kind: 'held', visited: this.seen.size, order: this.orderUpTo(this.last) };
+  }
+
+  private failed(): SearchResult<O> {
+    const { furthest } = this;
+    if (furthest === undefined) throw new Error('linearize: nothing fits, and nothing had to');
+    const operation = this.operations[furthest.operation]!;
+    return { kind: 'violated', visited: this.seen.size, operation, order: this.orderUpTo(this.reached) };
+  }
+
+  private orderUpTo(last: Choice<S> | undefined): O[] {
+    const order: O[] = [];
+    for (let choice = last; choice !== undefined; choice = choice.before) {
+      order.push(this.operations[choice.entry.operation]!);
+    }
+    return order.reverse();
+  }
+
+  /** An operation returns here and is not placed: what was placed so far leads no further. */
+  private block(entry: Entry): void {
+    if (this.furthest !== undefined && this.furthest.rank >= entry.rank) return;
+    this.furthest = entry;
+    this.reached = this.last;
+  }
+
+  /** Places an operation with the first of `states` that leads to something new. */
+  private place(entry: Entry, state: S, states: readonly S[]): boolean {
+    for (const [i, next] of states.entries()) {
+      const { last } = this;
+      this.push({ before: last, entry, state, others: states.slice(i + 1), only: false }, next);
+      this.placeReads();
+      if (this.isNew()) return true;
+      while (this.last !== last) this.pop();
+    }
+    return false;
+  }
+
+  /** Places all that only read and fit now. */
+  private placeReads(): void {
+    const { specification, state } = this;
+    if (specification.onlyReads === undefined) return;
+    for (let entry = this.head.next; entry?.begins === true; entry = entry.next) {
+      const operation = this.operations[entry.operation]!;
+      if (!specification.onlyReads(operation) || specification.after(state, operation).length === 0) continue;
+      this.push({ before: this.last, entry, state, others: [], only: true }, state);
+    }
+  }
+
+  private isNew(): boolean {
+    const before = this.seen.size;
+    this.seen.add(`${this.placed.key()} ${this.specification.key(this.state)}`);
+    return this.seen.size > before;
+  }
+
+  /** Takes back what was placed last, up to where something else can be tried; says from where on to look for it. */
+  private goBack(): Entry | undefined {
+    for (let choice = this.pop(); choice !== undefined; choice = this.pop()) {
+      const { entry, state, others, only } = choice;
+      if (only) continue;
+      if (this.place(entry, state, others)) return this.head.next;
+      if (entry.next !== undefined) return entry.next;
+    }
+    return undefined;
+  }
+
+  private push(choice: Choice<S>, next: S): void {
+    const { entry } = choice;
+    this.placed.add(entry.operation);
+    lift(entry);
+    if (entry.end !== undefined) this.missing -= 1;
+    this.last = choice;
+    this.state = next;
+  }
+
+  private pop(): Choice<S> | undefined {
+    const choice = this.last;
+    if (choice === undefined) return undefined;
+    this.last = choice.before;
+    const { entry, state } = choice;
+    this.placed.undo(entry.operation);
+    unlift(entry);
+    if (entry.end !== undefined) this.missing += 1;
+    this.state = state;
+    return choice;
   }
 }
 
-/** The state once the operation in a slot has returned: its bit, and the old page of a discard, are gone. */
-function forget(state: State, slot: number): State {
-  const old = state.old.some((page) => page.slot === slot) ? state.old.filter((page) => page.slot !== slot) : state.old;
-  return { done: state.done & ~(1 << slot), value: state.value, old };
+/** The list of beginnings and ends by time: of equal times the beginnings first, since only earlier is before. */
+function entriesOf(operations: readonly Interval[]): Entry {
+  const times = operations.flatMap(({ invoked, returned }, operation) => [
+    { operation, begins: true, at: invoked },
+    ...(returned === Infinity ? [] : [{ operation, begins: false, at: returned }]),
+  ]);
+  times.sort((a, b) => a.at - b.at || Number(b.begins) - Number(a.begins));
+  const head = { operation: -1, begins: false, rank: -1, end: undefined, next: undefined } as Partial<Entry> as Entry;
+  const begun: Entry[] = [];
+  let previous = head;
+  for (const [rank, { operation, begins }] of times.entries()) {
+    const entry: Entry = { operation, begins, rank, end: undefined, previous, next: undefined };
+    if (begins) begun[operation] = entry;
+    else begun[operation]!.end = entry;
+    previous.next = entry;
+    previous = entry;
+  }
+  return head;
+}
+
+function lift(entry: Entry): void {
+  for (const one of [entry, entry.end]) {
+    if (one === undefined) continue;
+    one.previous.next = one.next;
+    if (one.next !== undefined) one.next.previous = one.previous;
+  }
+}
+
+/** The opposite of lift: must be done in the opposite order. */
+function unlift(entry: Entry): void {
+  for (const one of [entry.end, entry]) {
+    if (one === undefined) continue;
+    one.previous.next = one;
+    if (one.next !== undefined) one.next.previous = one;
+  }
 }

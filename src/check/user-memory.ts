@@ -6,7 +6,7 @@
 import { addressText, finding, wordText } from './finding.ts';
 import type { Finding } from './finding.ts';
 import type { MemoryEvent } from './history.ts';
-import { searchBudget, linearize } from './linearize.ts';
+import { searchBudget, searchRegister } from './register-search.ts';
 import { checkDistinct, hasDistinctStores } from './register.ts';
 import type { Contradiction } from './register.ts';
 
@@ -125,7 +125,7 @@ function judgePart(part: readonly MemoryEvent[], budget: Budget): WordVerdict {
     const why = checkDistinct(part);
     return why === undefined ? { kind: 'held' } : { kind: 'violated', why };
   }
-  const result = linearize(part, Math.min(searchBudget(part.length), budget.left));
+  const result = searchRegister(part, Math.min(searchBudget(part.length), budget.left));
   budget.left -= result.visited;
   return result.kind === 'violated' ? { kind: 'violated', why: { load: result.load, lost: undefined } } : result;
 }

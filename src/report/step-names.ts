@@ -19,12 +19,13 @@ function valueText(lo: number, hi: number): string {
   return hi === 0 && Math.abs(lo) < MAX_DECIMAL ? String(lo) : hexValue(lo, hi);
 }
 
+/** The word behind one that was touched alone says nothing about it. */
 function before(step: RecordedStep): string {
-  return valueText(step.before, step.beforeHi);
+  return valueText(step.before, step.width > 1 ? step.beforeHi : 0);
 }
 
 function after(step: RecordedStep): string {
-  return valueText(step.after, step.afterHi);
+  return valueText(step.after, step.width > 1 ? step.afterHi : 0);
 }
 
 const READS: Partial<Record<AccessKind, string>> = {
