@@ -31,7 +31,12 @@ export interface GateTask {
   /** How long one wait may last, in milliseconds. */
   readonly limitMs: number;
   /** A machine's memory and process, and this CPU's program. */
-  readonly kernel?: { readonly memory: WebAssembly.Memory; readonly mm: number; readonly ops: readonly Op[]; readonly design: DesignSource | undefined };
+  readonly kernel?: {
+    readonly memory: WebAssembly.Memory;
+    readonly mm: number;
+    readonly ops: readonly Op[];
+    readonly design: DesignSource | undefined;
+  };
   /** A program of the catalogue over this memory. */
   readonly program?: { readonly spec: SubjectSpec; readonly memory: SharedArrayBuffer };
 }

@@ -19,7 +19,7 @@ import type { Layout, VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
-import { designOf, directRules, steppedRules } from './design.ts';
+import { designOf, directRules, loneFailure, steppedRules } from './design.ts';
 import type { DesignSource } from './design.ts';
 import { kernel } from './direct.ts';
 import { makeRoom } from './garbage.ts';
@@ -153,6 +153,15 @@ export class Machine {
     };
   }
 
+  /** As runHere, before anything races: a locking design that fails there is a UsageError. */
+  setUp(ops: readonly Op[], id = 0, history = false): CpuOutcome {
+    try {
+      return this.runHere(ops, id, history);
+    } catch (error) {
+      throw this.design === undefined ? error : loneFailure(this.design, error, this.config.stuckMs);
+    }
+  }
+
   /** Runs one program per CPU, each on a thread of its own. */
   run(programs: readonly (readonly Op[])[], options: RunOptions = {}): Promise<GangOutcome> {
     if (programs.length !== this.config.cpus) {
@@ -182,7 +191,15 @@ export class Machine {
       const { port1, port2 } = new MessageChannel();
       remotes.push({ remote: Comlink.wrap<LiveCpuApi>(comlinkEndpoint(port1)), port: port1 });
       port1.start();
-      tasks.push({ memory: this.memory, design: this.design, cpu, mm: this.mm, ops: [], keepsHistory: false, port: port2 });
+      tasks.push({
+        memory: this.memory,
+        design: this.design,
+        cpu,
+        mm: this.mm,
+        ops: [],
+        keepsHistory: false,
+        port: port2,
+      });
     }
     const ended = runGang(tasks, LIVE_LIMIT_MS);
     // A call to a thread that has died would never settle.

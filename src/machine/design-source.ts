@@ -24,7 +24,9 @@ function isNode(value: unknown): value is AnyNode {
 }
 
 function childrenOf(node: AnyNode): AnyNode[] {
-  return Object.values(node).flatMap((value) => (Array.isArray(value) ? value.filter(isNode) : isNode(value) ? [value] : []));
+  return Object.values(node).flatMap((value) =>
+    Array.isArray(value) ? value.filter(isNode) : isNode(value) ? [value] : [],
+  );
 }
 
 /** Replacements of parts of a text by others, by where the parts begin. */
@@ -88,7 +90,9 @@ class DesignReader {
       }) as unknown as AnyNode;
     } catch (error) {
       const said = error instanceof Error ? error.message : String(error);
-      throw new UsageError(`${this.path} is no JavaScript module: ${said}; give one whose default export is a function.`);
+      throw new UsageError(
+        `${this.path} is no JavaScript module: ${said}; give one whose default export is a function.`,
+      );
     }
   }
 
@@ -138,10 +142,16 @@ class DesignReader {
   private check(node: AnyNode, parent: AnyNode | undefined): void {
     const { type } = node;
     if (type === 'ImportDeclaration' || type === 'ImportExpression' || type === 'MetaProperty') {
-      this.refuse(node, 'a locking design imports nothing, since every thread is given this text alone: use what its function is given, for example kernel.cmpxchg');
+      this.refuse(
+        node,
+        'a locking design imports nothing, since every thread is given this text alone: use what its function is given, for example kernel.cmpxchg',
+      );
     }
     if (node.async === true || type === 'AwaitExpression') {
-      this.refuse(node, 'a locking design does not wait for promises: use kernel.wait_until, for example yield* kernel.wait_until(cpu, word, (value) => value === 0)');
+      this.refuse(
+        node,
+        'a locking design does not wait for promises: use kernel.wait_until, for example yield* kernel.wait_until(cpu, word, (value) => value === 0)',
+      );
     }
     if (type === 'YieldExpression') this.eraseYield(node, parent);
     if (type === 'CallExpression') this.checkCall(node, parent);
@@ -151,7 +161,10 @@ class DesignReader {
 
   private eraseYield(node: AnyNode, parent: AnyNode | undefined): void {
     if (node.delegate !== true || !isNode(node.argument)) {
-      this.refuse(node, 'a plain yield means nothing here: yield* a stepped function, for example yield* kernel.READ_ONCE(cpu, word)');
+      this.refuse(
+        node,
+        'a plain yield means nothing here: yield* a stepped function, for example yield* kernel.READ_ONCE(cpu, word)',
+      );
     }
     const star = this.starAfter(node.start);
     // Where a statement begins with it, a parenthesis would make a call of what stands before.

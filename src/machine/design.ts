@@ -32,7 +32,10 @@ const GENERATOR: unknown = Object.getPrototypeOf(function* () {
 });
 const STEPPED_NAMES: ReadonlySet<string> = new Set(
   Object.entries(design_kernel)
-    .filter(([name, value]) => typeof value === 'function' && !['table_words', 'own_words', 'pte_same', 'pte_none'].includes(name))
+    .filter(
+      ([name, value]) =>
+        typeof value === 'function' && !['table_words', 'own_words', 'pte_same', 'pte_none'].includes(name),
+    )
     .map(([name]) => name),
 );
 
@@ -87,12 +90,13 @@ function readDesign(file: string, path: string): DesignSource {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' || code === 'ENOTDIR' ? 'There is no file' : "There is no reading";
+    const why = code === 'ENOENT' || code === 'ENOTDIR' ? 'There is no file' : 'There is no reading';
     throw new UsageError(
       `${why} ${path}: --locking takes a design's name or its file, for example split or ./my-design.js.`,
     );
   }
-  if (text.length > MAX_BYTES) throw new UsageError(`${path} is larger than 1 MiB: a locking design is some lines of JavaScript.`);
+  if (text.length > MAX_BYTES)
+    throw new UsageError(`${path} is larger than 1 MiB: a locking design is some lines of JavaScript.`);
   const texts = designTexts(text, path, STEPPED_NAMES);
   const fingerprint = createHash('sha256').update(text).digest('hex').slice(0, 8);
   const source = { path, ...texts, name: '', what: '', words: 0, fingerprint };
@@ -111,7 +115,9 @@ function rulesOf(source: DesignSource, twin: keyof DesignTexts, given: DesignKer
       const run = compileFunction(`'use strict'; ${text}`, ['exported'], { filename: fileOf(source.path) });
       (run as (exported: { default?: unknown }) => void)(exported);
       if (typeof exported.default !== 'function') {
-        throw new UsageError(`The default export of ${source.path} is no function: export one that is given the kernel.`);
+        throw new UsageError(
+          `The default export of ${source.path} is no function: export one that is given the kernel.`,
+        );
       }
       design = exported.default as LockingDesign;
       compiled.set(key, design);
@@ -120,7 +126,9 @@ function rulesOf(source: DesignSource, twin: keyof DesignTexts, given: DesignKer
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const said = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${source.path} can't be used: its module threw '${said}'; it must return { name, what, lock, unlock }.`);
+    throw new UsageError(
+      `${source.path} can't be used: its module threw '${said}'; it must return { name, what, lock, unlock }.`,
+    );
   }
 }
 
@@ -132,16 +140,24 @@ function checkedRules(rules: unknown, path: string): LockingRules {
   }
   const { name, what, words = 0, lock, unlock, changed } = rules as Partial<Record<keyof LockingRules, unknown>>;
   if (typeof name !== 'string' || !/^[a-z0-9][a-z0-9-]{0,39}$/.test(name)) {
-    throw new UsageError(`The design of ${path} has no name: give small letters, digits and dashes, for example name: 'bit-locks'.`);
+    throw new UsageError(
+      `The design of ${path} has no name: give small letters, digits and dashes, for example name: 'bit-locks'.`,
+    );
   }
   if (LOCKING_DESIGNS.some((design) => design.name === name)) {
-    throw new UsageError(`The design of ${path} is called ${name}, as one of the kernel's is: give it another name, for example my-${name}.`);
+    throw new UsageError(
+      `The design of ${path} is called ${name}, as one of the kernel's is: give it another name, for example my-${name}.`,
+    );
   }
   if (typeof what !== 'string' || what === '') {
-    throw new UsageError(`The design of ${path} does not say what it does: give one line, for example what: 'a lock for each 16 entries'.`);
+    throw new UsageError(
+      `The design of ${path} does not say what it does: give one line, for example what: 'a lock for each 16 entries'.`,
+    );
   }
   if (!Number.isInteger(words) || Number(words) < 0 || Number(words) > MAX_WORDS) {
-    throw new UsageError(`The design of ${path} asks for ${String(words)} words: give 0 to ${String(MAX_WORDS)}, for example words: 64.`);
+    throw new UsageError(
+      `The design of ${path} asks for ${String(words)} words: give 0 to ${String(MAX_WORDS)}, for example words: 64.`,
+    );
   }
   for (const [field, value] of Object.entries({ lock, unlock, ...(changed === undefined ? {} : { changed }) })) {
     if (typeof value === 'function' && Object.getPrototypeOf(value) === GENERATOR) continue;
@@ -159,4 +175,14 @@ export function steppedRules(source: DesignSource | undefined): (() => LockingRu
 /** Makes a design's rules for a CPU of a real thread. */
 export function directRules(source: DesignSource | undefined): (() => LockingRules) | undefined {
   return source === undefined ? undefined : () => rulesOf(source, 'direct', kernel.design_kernel);
+}
+
+/** What is wrong with a design that fails while one CPU is alone on the machine, as a UsageError. */
+export function loneFailure({ path }: DesignSource, error: unknown, stuckMs: number): UsageError {
+  const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
+  const what =
+    name === 'CpuStopped'
+      ? `lets nobody pass: a CPU that is alone on the machine waited ${String(stuckMs)} ms for a lock; unlock must undo all that lock did`
+      : `fails where a CPU is alone on the machine: '${message}'; lock and unlock must come to an end there`;
+  return new UsageError(`The locking design of ${path} ${what}.`);
 }

@@ -69,12 +69,7 @@ export interface DesignKernel {
    * Waits until `ready` holds for the value of `word` and replaces it by `next` of it, atomically: one step under the
    * explorer. Returns the value before.
    */
-  update_when(
-    cpu: Cpu,
-    word: Word,
-    ready: (value: number) => boolean,
-    next: (value: number) => number,
-  ): Steps<number>;
+  update_when(cpu: Cpu, word: Word, ready: (value: number) => boolean, next: (value: number) => number): Steps<number>;
   /** The machine's spinlock (--lock), of SPINLOCK_WORDS words, all 0 where it is free. */
   spin_lock(cpu: Cpu, lock: Word): Steps<void>;
   spin_trylock(cpu: Cpu, lock: Word): Steps<boolean>;
