@@ -27,9 +27,8 @@ export interface DesignSource extends DesignTexts {
 /** The most words that a design may ask for. */
 const MAX_WORDS = 65_536;
 const MAX_BYTES = 1024 * 1024;
-const GENERATOR: unknown = Object.getPrototypeOf(function* () {
-  // What generator functions have in common.
-});
+/** What generator functions have in common. */
+const GENERATOR: unknown = Object.getPrototypeOf(design_kernel.READ_ONCE);
 const STEPPED_NAMES: ReadonlySet<string> = new Set(
   Object.entries(design_kernel)
     .filter(
