@@ -14,6 +14,7 @@ export { traceFault } from './machine/trace.ts';
 export type { Trace, TraceOptions, TraceStep } from './machine/trace.ts';
 export { UsageError } from './machine/usage-error.ts';
 export type { Op } from './kernel/program.ts';
+export type { DesignKernel, GuardedEntries, LockingDesign, LockingRules } from './kernel/mm/design.ts';
 export { DEFENCES } from './kernel/defences.ts';
 export { JUDGES, judgeEmpty, judgeSnapshot } from './check/invariants.ts';
 export type { Finding } from './check/finding.ts';

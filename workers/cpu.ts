@@ -1,6 +1,7 @@
 // One CPU of a gang: attaches to the machine's buffer and runs its program at full speed, or, as a live CPU, does what
 // its port asks.
 import { setFlagsFromString } from 'node:v8';
+import { directRules } from '../src/machine/design.ts';
 import { kernel } from '../src/machine/direct.ts';
 import type { CpuOutcome, CpuTask } from '../src/machine/gang.ts';
 import { makeRoom } from '../src/machine/garbage.ts';
@@ -12,7 +13,7 @@ setFlagsFromString('--max-inlined-bytecode-size=1000');
 
 /** The Piscina task. */
 export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
-  const cpu = new kernel.Cpu(task.memory, task.cpu);
+  const cpu = new kernel.Cpu(task.memory, task.cpu, directRules(task.design));
   const seen = new kernel.Observations(task.ops.length, task.keepsHistory);
   makeRoom(task.memory.buffer.byteLength);
   let status: CpuOutcome['status'] = 'done';

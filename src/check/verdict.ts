@@ -125,7 +125,9 @@ function attempt(machine: Machine, action: () => void): Finding[] | undefined {
     action();
   } catch (error) {
     if (error instanceof Error && error.name === 'CpuStopped') return stuckFindings(machine);
-    throw error;
+    if (machine.design === undefined) throw error;
+    const said = error instanceof Error ? error.message : String(error);
+    return [{ judge: 'died', message: `the locking design threw afterwards: ${said}`, details: [] }];
   }
   return undefined;
 }

@@ -39,7 +39,7 @@ export function runCommand(argv: readonly string[]): Command {
     .description('replay page faults recorded from a real program, on real threads')
     .argument('<recording>', 'what perf script printed, plain or gzip')
     .option('--cpus <n>', 'CPUs, each a thread', parseWhole('--cpus', '2'), 2)
-    .option('--locking <design>', 'split, mm, cmpxchg or none', 'split')
+    .option('--locking <design>', 'split, mm, cmpxchg, none, or a file with your own', 'split')
     .option('--lock <algorithm>', 'qspinlock, ticket or test-and-set', 'qspinlock')
     .option('--without <defences>', 'defences to take away, with commas', parseNames, [])
     .option('--memory <size>', 'RAM', parseSize, 256 * 1024 * 1024)

@@ -3,8 +3,8 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { MAX_CPUS } from '../kernel/layout.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
-import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
 import { checkConfig } from '../machine/config.ts';
+import { designOf } from '../machine/design.ts';
 import { UsageError, indexOfName } from '../machine/usage-error.ts';
 import { recordedWorkload } from '../recording/workload.ts';
 import { renderSoak, renderStress } from '../report/stress-text.ts';
@@ -61,6 +61,14 @@ function parseOneOf(what: string, known: readonly { readonly name: string }[]): 
     }
     return names;
   };
+}
+
+/** Locking designs: names, or files. */
+function parseDesigns(text: string): string[] {
+  const names = parseNames(text);
+  if (names.length === 0) names.push(text);
+  for (const name of names) designOf(name);
+  return names;
 }
 
 const DURATION = { s: 1, m: 60, h: 3600 } as const;
@@ -174,7 +182,7 @@ export function stressCommand(argv: readonly string[]): Command {
     .description('workloads on real threads, swept over CPUs, locking designs and locks, judged after every round')
     .argument('[workloads...]', "names (see 'pagerace list'), or recordings; page_fault1 if none is given")
     .option('--cpus <list>', 'numbers of CPUs, with commas', parseCpus, [1, 2, 4])
-    .option('--locking <list>', 'split, mm, cmpxchg, none', parseOneOf('Locking design', LOCKING_DESIGNS), ['split'])
+    .option('--locking <list>', 'split, mm, cmpxchg, none, or files with designs of your own', parseDesigns, ['split'])
     .option('--lock <list>', 'qspinlock, ticket, test-and-set', parseOneOf('Lock', LOCK_ALGORITHMS), ['qspinlock'])
     .option('--without <defences>', 'defences to take away, with commas', parseNames, [])
     .option('--pages <n>', 'pages that a workload is about', parseWhole('--pages', '4096'), 4096)

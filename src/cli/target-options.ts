@@ -29,7 +29,7 @@ export function withTargetFlags(command: Command): Command {
     .option('--cpus <n>', 'CPUs; default: the fewest that the scenario needs', parseWhole('--cpus', '2'))
     .option('--memory-model <model>', 'sc, tso or pso; default: what the scenario needs', parseModel)
     .option('--without <defences>', 'defences to take away, with commas', parseNames)
-    .option('--locking <design>', 'split, mm, cmpxchg or none')
+    .option('--locking <design>', 'split, mm, cmpxchg, none, or a file with your own')
     .option('--lock <algorithm>', 'qspinlock, ticket or test-and-set')
     .option('--size <n>', 'how large a program of the catalogue is', parseWhole('--size', '3'))
     .option('--steps <n>', 'steps after which an execution is called a livelock', parseWhole('--steps', '20000'))

@@ -3,6 +3,8 @@
 import { Observations, run_explored } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
+import { steppedRules } from '../machine/design.ts';
+import type { DesignSource } from '../machine/design.ts';
 import { ExploredCpu } from './kernel-image.ts';
 import type { MemoryModel } from './program.ts';
 import { loadProgram } from './subject-spec.ts';
@@ -29,7 +31,12 @@ export interface GateTask {
   /** How long one wait may last, in milliseconds. */
   readonly limitMs: number;
   /** A machine's memory and process, and this CPU's program. */
-  readonly kernel?: { readonly memory: WebAssembly.Memory; readonly mm: number; readonly ops: readonly Op[] };
+  readonly kernel?: {
+    readonly memory: WebAssembly.Memory;
+    readonly mm: number;
+    readonly ops: readonly Op[];
+    readonly design: DesignSource | undefined;
+  };
   /** A program of the catalogue over this memory. */
   readonly program?: { readonly spec: SubjectSpec; readonly memory: SharedArrayBuffer };
 }
@@ -146,8 +153,9 @@ function runGated(gated: GatedCpu, steps: Steps<unknown>): unknown {
 export async function runAtGate(task: GateTask): Promise<GateAnswer> {
   try {
     if (task.kernel !== undefined) {
-      const { memory, mm, ops } = task.kernel;
-      const cpu = new ExploredCpu(memory, task.cpu, new Uint8Array(memory.buffer.byteLength >> 12));
+      const { memory, mm, ops, design } = task.kernel;
+      const frames = new Uint8Array(memory.buffer.byteLength >> 12);
+      const cpu = new ExploredCpu(memory, task.cpu, frames, steppedRules(design));
       const seen = new Observations(ops.length, true);
       runGated(new GatedCpu(task, cpu), run_explored(cpu, mm, ops, seen));
       return { returned: [...seen.values], error: undefined };

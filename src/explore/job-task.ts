@@ -1,4 +1,6 @@
 // A job of a search as a task for another thread: data both ways, with procs by the order in which both know them.
+import { adoptDesign } from '../machine/design.ts';
+import type { DesignSource } from '../machine/design.ts';
 import { complaintOf } from './complaint.ts';
 import type { Execution } from './execution.ts';
 import { runJob, withWidth } from './frontier.ts';
@@ -16,6 +18,8 @@ import type { SubjectSpec } from './subject-spec.ts';
 /** A job, and all that its thread must know. */
 export interface JobTask {
   readonly spec: SubjectSpec;
+  /** The locking design where it is of a file: all threads run what the first has read. */
+  readonly design: DesignSource | undefined;
   readonly memoryModel: MemoryModel;
   /** Steps that one execution may take. */
   readonly steps: number;
@@ -57,6 +61,7 @@ async function subjectFor(spec: SubjectSpec): Promise<Subject> {
 
 /** Does a job in this thread. */
 export async function doJobTask(task: JobTask): Promise<JobAnswer> {
+  adoptDesign(task.design);
   const subject = await subjectFor(task.spec);
   const execution = executionFor(subject, task.memoryModel, false);
   execution.maxSteps = task.steps;

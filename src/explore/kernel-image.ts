@@ -6,14 +6,15 @@
 import { Cpu } from '../kernel/cpu.ts';
 import { DMESG_RECORDS, DMESG_RECORD_WORDS, FRAME_SHIFT, FRAME_WORDS, header } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
+import type { LockingRules } from '../kernel/mm/design.ts';
 import type { StepKind } from '../kernel/memory.ts';
 
 /** A CPU that the explorer drives: notes the frames it writes to. */
 export class ExploredCpu extends Cpu {
   private readonly dirty: Uint8Array;
 
-  constructor(memory: WebAssembly.Memory, id: number, dirty: Uint8Array) {
-    super(memory, id);
+  constructor(memory: WebAssembly.Memory, id: number, dirty: Uint8Array, rules?: () => LockingRules) {
+    super(memory, id, rules);
     this.explored = true;
     this.dirty = dirty;
   }

@@ -40,6 +40,7 @@ export class KernelNames {
   nameOf(word: number): string {
     const at = this.machine.layout;
     if (word >= at.ram) return this.ramName(word);
+    if (word >= at.design) return `design word ${String(word - at.design)}`;
     if (word >= at.mem_map) return this.pageName(word);
     if (word >= at.cpu_areas) return this.cpuName(word);
     for (const [cache, start] of at.objects.entries()) {

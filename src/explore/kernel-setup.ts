@@ -44,7 +44,7 @@ const RW_PRIVATE = { prot: 3, flags: 0x22 };
 /** Boots and sets up. Throws a UsageError for a configuration that is not possible. */
 export function setUp(spec: KernelSpec): ReadyMachine {
   const machine = boot({ ...SMALL, ...spec.config, cpus: spec.programs.length });
-  const { history } = machine.runHere(spec.setup, 0, true);
+  const { history } = machine.setUp(spec.setup, 0, true);
   warm(machine);
   if (spec.room !== undefined) {
     kernel.drain_all_stock(machine.cpuHere());
@@ -57,12 +57,12 @@ export function setUp(spec: KernelSpec): ReadyMachine {
 function warm(machine: Machine): void {
   const { cpus } = machine.config;
   const length = cpus * WARM_PAGES * PAGE_BYTES;
-  machine.runHere([{ op: 'mmap', addr: WARM_AT, length, ...RW_PRIVATE }]);
+  machine.setUp([{ op: 'mmap', addr: WARM_AT, length, ...RW_PRIVATE }]);
   machine.settle();
   for (let id = 0; id < cpus; id++) {
     const addr = WARM_AT + id * WARM_PAGES * PAGE_BYTES;
     const pages: Op = { op: 'touch', addr, pages: WARM_PAGES, write: true, value: WARM_VALUE };
-    machine.runHere([pages, { op: 'madvise', addr, length: WARM_PAGES * PAGE_BYTES, advice: 4 }], id);
+    machine.setUp([pages, { op: 'madvise', addr, length: WARM_PAGES * PAGE_BYTES, advice: 4 }], id);
   }
 }
 

@@ -9,6 +9,7 @@ import type { Op } from '../kernel/program.ts';
 import type { Steps } from '../kernel/memory.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
+import { steppedRules } from '../machine/design.ts';
 import { ExploredCpu, Hash, KernelImage } from './kernel-image.ts';
 import { KernelNames } from './kernel-names.ts';
 import { bringUp, setUp, takeDown } from './kernel-setup.ts';
@@ -50,7 +51,8 @@ export class KernelSubject implements Subject {
     this.words = machine.words;
     this.setupHistory = history;
     this.image = new KernelImage(machine.words, machine.layout);
-    this.cpus = spec.programs.map((_, id) => new ExploredCpu(machine.memory, id, this.image.dirty));
+    const rules = steppedRules(machine.design);
+    this.cpus = spec.programs.map((_, id) => new ExploredCpu(machine.memory, id, this.image.dirty, rules));
     this.observations = spec.programs.map((ops) => new Observations(ops.length, true));
     this.touched = touchedWords([...spec.setup, ...spec.programs.flat()]);
   }

@@ -17,6 +17,7 @@ import type { ExploreOptions } from './options.ts';
 import { renumbered, renumberedFindings } from './proc-names.ts';
 import { aboutOf, loadSubject, specText } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
+import { designOf } from '../machine/design.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
 const workerFile = new URL('../../workers/explore.js', import.meta.url).href;
@@ -117,6 +118,7 @@ class PooledSearch {
     const { settings, execution } = this.search;
     return {
       spec: this.spec,
+      design: designOf(this.spec.options?.locking ?? 'split'),
       memoryModel: settings.memoryModel,
       steps: settings.steps,
       stopAtFailure: settings.stopAtFailure,

@@ -1,6 +1,7 @@
 // What to explore, as data: a scenario of the kernel or a program of the catalogue, or what a file holds, for other
 // threads and for files.
 import { readFileSync } from 'node:fs';
+import { lockingIdentity } from '../machine/design.ts';
 import { UsageError, nearest } from '../machine/usage-error.ts';
 import type { About } from './explore.ts';
 import type { KernelSpec } from './kernel-setup.ts';
@@ -97,7 +98,7 @@ export function specText(spec: SubjectSpec): string {
   const parts = [
     size === undefined ? name : `${name}(${String(size)})`,
     cpus === undefined ? '' : `${String(cpus)} CPUs`,
-    locking === undefined ? '' : `locking ${locking}`,
+    locking === undefined ? '' : `locking ${lockingIdentity(locking)}`,
     lock === undefined ? '' : `lock ${lock}`,
     without.length === 0 ? '' : `without ${[...without].sort().join(',')}`,
   ];

@@ -6,6 +6,7 @@ import type { Finding } from '../check/finding.ts';
 import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
 import { DEFENCES } from '../kernel/defences.ts';
 import type { Machine } from '../machine/boot.ts';
+import { lockingIdentity } from '../machine/design.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { kernelRules } from './benign-races.ts';
 import { explore, exploreSubject, replay, replaySubject } from './explore.ts';
@@ -56,7 +57,7 @@ function identityOf(spec: KernelSpec, memoryModel: MemoryModel): string {
   const { locking = 'split', without = [] } = spec.config ?? {};
   const programs = fingerprint(JSON.stringify([spec.setup, spec.programs]));
   const off = [...without].sort().join(',');
-  return `${spec.name} ${String(spec.programs.length)} ${programs} ${locking} ${off} ${memoryModel}`;
+  return `${spec.name} ${String(spec.programs.length)} ${programs} ${lockingIdentity(locking)} ${off} ${memoryModel}`;
 }
 
 /** How a kernel target is judged, and what its tokens are made for. */
@@ -111,7 +112,7 @@ export function replayTarget(
 function refuseOthers(target: KernelTarget, memoryModel: MemoryModel, token: string): void {
   const wanted = parseToken(token).fingerprint;
   if (wanted === undefined || wanted === fingerprint(identityOf(target.spec, memoryModel))) return;
-  const options = optionsOf(wanted, target.name);
+  const options = optionsOf(wanted, target);
   throw new UsageError(
     options === undefined
       ? `the token ${token} was made by another version, or for options that are not known: explore again`
@@ -119,13 +120,15 @@ function refuseOthers(target: KernelTarget, memoryModel: MemoryModel, token: str
   );
 }
 
-/** The options that a fingerprint was made for, tried one after another; those of `first` first. */
-function optionsOf(wanted: string, first: string): string | undefined {
+/** The options that a fingerprint was made for, tried one after another; those of the target's scenario first. */
+function optionsOf(wanted: string, { name: first, spec: asked }: KernelTarget): string | undefined {
   const scenarios = [...SCENARIOS].sort((a, b) => Number(b.name === first) - Number(a.name === first));
   const sets = [[], ...DEFENCES.map(({ name }) => [name]), ['ptl', 'pte_recheck']];
+  const own = asked.config?.locking ?? 'split';
+  const designs = [...new Set([own, ...LOCKING_DESIGNS.map(({ name }) => name)])];
   for (const scenario of scenarios) {
     for (const cpus of scenario.cpus) {
-      for (const { name: locking } of LOCKING_DESIGNS) {
+      for (const locking of designs) {
         for (const without of sets) {
           const spec = specOf(scenario, { cpus, locking, without });
           const memoryModel = MEMORY_MODELS.find((model) => fingerprint(identityOf(spec, model)) === wanted);

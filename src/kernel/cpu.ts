@@ -5,6 +5,8 @@
 import { PAGE_STRUCT_SHIFT, FRAME_SHIFT, cpu_area, header, layout } from './layout.ts';
 import type { Layout, Sizes } from './layout.ts';
 import type { Processor, Step, StepKind, StoreBuffer, Word } from './memory.ts';
+import type { GuardedEntries, LockingRules } from './mm/design.ts';
+import { LOCKING_OWN } from './mm/flags.ts';
 import { VmFault } from './mm/vmf.ts';
 import { fill_of } from './clear-page.ts';
 import type { Fill } from './clear-page.ts';
@@ -38,6 +40,13 @@ export class Cpu implements Processor {
   /** Bit set: the defence of that number is off (see defences.ts). */
   readonly without: number;
   readonly locking: number;
+  /** The locking design where it is the user's own: what it guards now, and what its lock returned. */
+  readonly design: LockingRules | undefined;
+  readonly guarded: GuardedEntries = { mm: 0, table: 0, first: 0, count: 0 };
+  design_taken: unknown = undefined;
+  /** Accesses of the design's lock or unlock so far, and when they have lasted too long. */
+  design_accesses = 0;
+  design_deadline = 0;
   readonly lock: number;
   readonly soft_dirty: boolean;
   /** Whether it measures how long faults, waits and holds last (meter.ts), where, and what it needs for that. */
@@ -74,7 +83,8 @@ export class Cpu implements Processor {
   /** Under the explorer: the class that this CPU last took each lock as, for its release. */
   private readonly lock_classes = new Map<Word, number>();
 
-  constructor(memory: WebAssembly.Memory, id: number) {
+  /** `design` makes the rules of a machine whose locking design is the user's own. */
+  constructor(memory: WebAssembly.Memory, id: number, design?: () => LockingRules) {
     const buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.id = id;
     this.fill = fill_of(memory);
@@ -97,6 +107,10 @@ export class Cpu implements Processor {
     this.cpus = this.layout.cpus;
     this.without = this.words[header.without] ?? 0;
     this.locking = this.words[header.locking] ?? 0;
+    this.design = design?.();
+    if ((this.locking === LOCKING_OWN) !== (this.design !== undefined)) {
+      throw new Error("Cpu: a machine with a locking design of the user's own, and no other, needs its rules");
+    }
     this.lock = this.words[header.lock] ?? 0;
     this.soft_dirty = this.words[header.soft_dirty] === 1;
     this.metered = this.words[header.metered] === 1;
@@ -198,6 +212,7 @@ export function sizes_of(words: Int32Array<SharedArrayBuffer>): Sizes {
     max_mms: words[header.max_mms] ?? 0,
     max_memcgs: words[header.max_memcgs] ?? 0,
     maple_nodes: words[header.maple_nodes] ?? 0,
+    design_words: words[header.design_words] ?? 0,
   };
 }
 

@@ -17,3 +17,4 @@ export { find_vma, all_vmas } from './mm/maple.ts';
 export { do_user_addr_fault } from './arch/x86/fault.ts';
 export { CpuStopped } from './smp.ts';
 export { Cpu } from './cpu.ts';
+export { design_kernel } from './mm/design.ts';

@@ -307,6 +307,8 @@ export const header = {
   fail_count: 35,
   /** 1: CPUs measure how long faults, waits and holds last. */
   metered: 36,
+  /** Words that a locking design of the user's own asked for. */
+  design_words: 37,
 } as const;
 export const HEADER_WORDS = 64;
 export const MAGIC = 0x50475243;
@@ -337,6 +339,7 @@ export interface Sizes {
   max_mms: number;
   max_memcgs: number;
   maple_nodes: number;
+  design_words: number;
 }
 
 /** Offsets of what does not depend on the number of CPUs, within one CPU's area. */
@@ -397,6 +400,8 @@ export interface Layout extends Sizes {
   object_counts: readonly number[];
   objects: readonly number[];
   mem_map: number;
+  /** Words of a locking design of the user's own. */
+  design: number;
   ram: number;
   /** Size of the whole buffer, in words. */
   words: number;
@@ -450,6 +455,7 @@ export function layout(sizes: Sizes): Layout {
   const cpu_areas = take(cpu_area_words * sizes.cpus, 32);
 
   const mem_map = take(sizes.frames << PAGE_STRUCT_SHIFT);
+  const design = take(sizes.design_words);
   const ram = take(sizes.frames * FRAME_WORDS, FRAME_WORDS);
   return {
     ...sizes,
@@ -472,6 +478,7 @@ export function layout(sizes: Sizes): Layout {
     object_counts,
     objects,
     mem_map,
+    design,
     ram,
     words: next,
   };

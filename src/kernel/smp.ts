@@ -58,7 +58,7 @@ function bucket(cpu: Cpu, word: Word): Word {
 }
 
 /** Records that this CPU waits too long for `word`, stops the machine, and does not return. */
-function declare_stuck(cpu: Cpu, word: Word, lock_class: number, holder: Word): never {
+export function declare_stuck(cpu: Cpu, word: Word, lock_class: number, holder: Word): never {
   if (control_cmpxchg(cpu, header.stop, STOP_NONE, STOP_STUCK) === STOP_NONE) {
     control_write(cpu, header.stuck_word, word);
     control_write(cpu, header.stuck_class, lock_class);

@@ -19,6 +19,8 @@ import type { Layout, VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
+import { designOf, directRules, loneFailure, steppedRules } from './design.ts';
+import type { DesignSource } from './design.ts';
 import { kernel } from './direct.ts';
 import { makeRoom } from './garbage.ts';
 import { runGang } from './gang.ts';
@@ -52,6 +54,8 @@ const LIVE_LIMIT_MS = 3_600_000;
 /** A booted machine. */
 export class Machine {
   readonly config: MachineConfig;
+  /** The locking design where it is of a file. */
+  readonly design: DesignSource | undefined;
   /** The machine's memory; `buffer` is the SharedArrayBuffer in it. */
   readonly memory: WebAssembly.Memory;
   readonly buffer: SharedArrayBuffer;
@@ -64,12 +68,13 @@ export class Machine {
 
   constructor(partial: Partial<MachineConfig> = {}) {
     this.config = checkConfig(partial);
+    this.design = designOf(this.config.locking);
     const { memory, layout } = createMemory(this.config);
     this.memory = memory;
     this.buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.layout = layout;
     this.words = new Int32Array(this.buffer);
-    const cpu = new kernel.Cpu(memory, 0);
+    const cpu = this.cpuHere();
     makeRoom(this.buffer.byteLength);
     const { mm, group } = this.withoutFailures(() => {
       kernel.kmem_cache_init(cpu);
@@ -127,7 +132,7 @@ export class Machine {
 
   /** A direct CPU in this thread, for set-up and inspection between runs. */
   cpuHere(id = 0): InstanceType<typeof kernel.Cpu> {
-    return new kernel.Cpu(this.memory, id);
+    return new kernel.Cpu(this.memory, id, directRules(this.design));
   }
 
   /** Runs one operation in this thread, as CPU `id`, at full speed. */
@@ -148,6 +153,15 @@ export class Machine {
     };
   }
 
+  /** As runHere, before anything races: a locking design that fails there is a UsageError. */
+  setUp(ops: readonly Op[], id = 0, history = false): CpuOutcome {
+    try {
+      return this.runHere(ops, id, history);
+    } catch (error) {
+      throw this.design === undefined ? error : loneFailure(this.design, error, this.config.stuckMs);
+    }
+  }
+
   /** Runs one program per CPU, each on a thread of its own. */
   run(programs: readonly (readonly Op[])[], options: RunOptions = {}): Promise<GangOutcome> {
     if (programs.length !== this.config.cpus) {
@@ -155,6 +169,7 @@ export class Machine {
     }
     const tasks = programs.map((ops, cpu): CpuTask => ({
       memory: this.memory,
+      design: this.design,
       cpu,
       mm: this.mm,
       ops,
@@ -165,7 +180,7 @@ export class Machine {
 
   /** Runs one program per CPU in this thread, step by step; `choose` says who goes next. */
   runStepped(programs: readonly (readonly Op[])[], choose: Chooser, history = false): SteppedOutcome {
-    return runStepped(this.memory, this.mm, programs, choose, history);
+    return runStepped(this.memory, this.mm, programs, choose, history, steppedRules(this.design));
   }
 
   /** All CPUs of the machine live, each on a thread of its own, driven through Comlink until all are stopped. */
@@ -176,7 +191,15 @@ export class Machine {
       const { port1, port2 } = new MessageChannel();
       remotes.push({ remote: Comlink.wrap<LiveCpuApi>(comlinkEndpoint(port1)), port: port1 });
       port1.start();
-      tasks.push({ memory: this.memory, cpu, mm: this.mm, ops: [], keepsHistory: false, port: port2 });
+      tasks.push({
+        memory: this.memory,
+        design: this.design,
+        cpu,
+        mm: this.mm,
+        ops: [],
+        keepsHistory: false,
+        port: port2,
+      });
     }
     const ended = runGang(tasks, LIVE_LIMIT_MS);
     // A call to a thread that has died would never settle.

@@ -4,7 +4,8 @@ import { DEFENCES } from '../kernel/defences.ts';
 import { MAGIC, MAX_CPUS, RCU_MAPLE_NODES, VERSION, header, layout } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
-import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
+import { LOCKING_DESIGNS, LOCKING_OWN } from '../kernel/mm/flags.ts';
+import { designOf } from './design.ts';
 import { UsageError, indexOfName } from './usage-error.ts';
 
 /** Fault injection in the allocator, in the spirit of the kernel's fail_page_alloc. */
@@ -32,7 +33,7 @@ export interface MachineConfig {
   basePfn: number;
   /** CONFIG_MEM_SOFT_DIRTY. */
   softDirty: boolean;
-  /** One of LOCKING_DESIGNS. */
+  /** One of LOCKING_DESIGNS, or the path of a module with a design of one's own (see LockingDesign). */
   locking: string;
   /** One of LOCK_ALGORITHMS. */
   lock: string;
@@ -103,11 +104,7 @@ export function checkConfig(partial: Partial<MachineConfig>): MachineConfig {
   checkRange('The base frame number', config.basePfn, 0, MAX_PFN - frames, '--base-pfn 0x100000');
   checkRange('The number of VMAs', config.maxVmas, 16, 65530, '1024');
   checkRange('The time a wait may last', config.stuckMs, 50, 3_600_000, '3000');
-  indexOfName(
-    'Locking design',
-    config.locking,
-    LOCKING_DESIGNS.map((d) => d.name),
-  );
+  designOf(config.locking);
   indexOfName(
     'Lock',
     config.lock,
@@ -142,6 +139,7 @@ function allocate(pages: number, wanted: number): WebAssembly.Memory {
 
 /** Memory of the right size (a fixed SharedArrayBuffer) with its header filled; everything else is zero. */
 export function createMemory(config: MachineConfig): { memory: WebAssembly.Memory; layout: Layout } {
+  const design = designOf(config.locking);
   const sizes = {
     cpus: config.cpus,
     frames: Math.floor(config.memory / PAGE),
@@ -149,6 +147,7 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
     max_mms: 4,
     max_memcgs: 16,
     maple_nodes: mapleNodes(config.cpus),
+    design_words: design?.words ?? 0,
   };
   const at = layout(sizes);
   const pages = Math.ceil((at.words * 4) / WASM_PAGE);
@@ -168,7 +167,9 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
   words[header.metered] = config.metered ? 1 : 0;
   words[header.stuck_ms] = config.stuckMs;
   words[header.seed] = config.seed | 0;
-  words[header.locking] = LOCKING_DESIGNS.findIndex((d) => d.name === config.locking);
+  words[header.design_words] = sizes.design_words;
+  words[header.locking] =
+    design === undefined ? LOCKING_DESIGNS.findIndex((d) => d.name === config.locking) : LOCKING_OWN;
   words[header.lock] = LOCK_ALGORITHMS.findIndex((d) => d.name === config.lock);
   words[header.without] = config.without.reduce(
     (mask, name) => mask | (1 << DEFENCES.findIndex((d) => d.name === name)),

@@ -7,10 +7,13 @@ import { Piscina } from 'piscina';
 import type { MessagePort } from 'node:worker_threads';
 import { STOP_NONE, STOP_REQUESTED, header } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
+import type { DesignSource } from './design.ts';
 
 /** What one worker is asked to do. */
 export interface CpuTask {
   memory: WebAssembly.Memory;
+  /** The locking design where it is the user's own. */
+  design: DesignSource | undefined;
   cpu: number;
   mm: number;
   /** The program; a live CPU has a port instead. */

@@ -43,6 +43,8 @@ import {
 } from '../kernel/layout.ts';
 import { RWSEM_FLAG_WAITERS } from '../kernel/locking/rwsem.ts';
 import { LOCK_TICKET } from '../kernel/locking/spinlock.ts';
+import { LOCKING_OWN } from '../kernel/mm/flags.ts';
+import { TABLE_PTE } from '../kernel/mm/pgalloc.ts';
 import { batchOf, rcuPending, walkPcpList } from './read-frames.ts';
 import type { Frames } from './read-frames.ts';
 import { hex } from './reader.ts';
@@ -206,8 +208,12 @@ export function heldLocks(m: Reader, mms: readonly MmRecord[], pageType: Int32Ar
     }
   }
   for (const word of liveObjects(m, CACHE_ANON_VMA)) semaphore(word + anon_vma_struct.rwsem, LOCK_ANON_VMA);
+  // What a design of the user's own keeps in a PTE table's words when nobody holds anything is its own business.
+  const own = m.word(header.locking) === LOCKING_OWN;
   for (let frame = 0; frame < pageType.length; frame++) {
-    if (pageType[frame] === PAGE_TYPE_TABLE) spin(m.at.mem_map + (frame << PAGE_STRUCT_SHIFT) + page.ptl, LOCK_PTL);
+    if (pageType[frame] !== PAGE_TYPE_TABLE) continue;
+    const at = m.at.mem_map + (frame << PAGE_STRUCT_SHIFT);
+    if (!own || m.word(at + page.private) !== TABLE_PTE) spin(at + page.ptl, LOCK_PTL);
   }
   return held;
 }

@@ -2,6 +2,7 @@
 import * as kernel from '../kernel/index.ts';
 import type { Cpu } from '../kernel/cpu.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
+import type { LockingRules } from '../kernel/mm/design.ts';
 import type { Op } from '../kernel/program.ts';
 import { LOCK_CLASSES, cpu_area } from '../kernel/layout.ts';
 import type { CpuOutcome } from './gang.ts';
@@ -95,16 +96,20 @@ function advance(lane: Lane): void {
   }
 }
 
-/** Runs one program per CPU to the end, or to a deadlock. All CPUs are up before the first step. */
+/**
+ * Runs one program per CPU to the end, or to a deadlock. All CPUs are up before the first step. `rules` makes those of a
+ * locking design of the user's own.
+ */
 export function runStepped(
   memory: WebAssembly.Memory,
   mm: number,
   programs: readonly (readonly Op[])[],
   choose: Chooser,
   history: boolean,
+  rules?: () => LockingRules,
 ): SteppedOutcome {
   const lanes = programs.map((ops, id): Lane => {
-    const cpu = new kernel.Cpu(memory, id);
+    const cpu = new kernel.Cpu(memory, id, rules);
     finish(kernel.cpu_up(cpu, mm));
     const seen = new kernel.Observations(ops.length, history);
     return { cpu, steps: kernel.run_cpu(cpu, mm, ops, seen), seen, pending: undefined, alive: true };

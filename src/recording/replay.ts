@@ -156,7 +156,7 @@ export async function replay(
 ): Promise<ReplayReport> {
   const machine = new Machine({ maxVmas: 4096, ...config, cpus: plan.programs.length });
   if (plan.startBrk !== undefined) machine.setStartBrk(plan.startBrk);
-  machine.withoutFailures(() => machine.runHere(plan.setup));
+  machine.withoutFailures(() => machine.setUp(plan.setup));
   const timer =
     onProgress &&
     setInterval(() => {

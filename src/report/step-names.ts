@@ -210,6 +210,9 @@ function nameKernelStep(step: RecordedStep, names: Names, pointer: string): stri
   if (kind === 'drain') {
     return step.width > MAX_VALUE_WORDS ? 'zeroes reach memory' : `${wordName(names, step.word)} reaches memory`;
   }
+  // What a locking design of the user's own does to its words.
+  if (where.includes('design_lock')) return `LOCK: ${nameAccess(step, names)}`;
+  if (where.includes('design_unlock')) return `UNLOCK: ${nameAccess(step, names)}`;
   const inFault = where.includes('do_anonymous_page');
   if (where.includes('pte_offset_map_lock') && kind === 'lock') return 'LOCK: ptl';
   if (where.includes('pte_unmap_unlock') && kind === 'unlock') return 'UNLOCK: ptl';

@@ -1,4 +1,5 @@
 // What `pagerace stress` prints: a line for each point, and what went wrong where something did.
+import { basename, extname } from 'node:path';
 import type { FaultLatency, LockUse, StressPoint, StressResults } from '../stress/results.ts';
 import type { SoakTotals } from '../stress/soak.ts';
 import { bad, bold, good, grouped, table, wrapText } from './text.ts';
@@ -16,10 +17,15 @@ function latencyCells(latency: FaultLatency | undefined): string[] {
   return [latency.p50Ns, latency.p99Ns, latency.maxNs].map(timeText);
 }
 
+/** A locking design in a column: one of a file by the file's name alone. */
+function designCell(locking: string): string {
+  return basename(locking, extname(locking));
+}
+
 function pointRow(point: StressPoint): string[] {
   const share = point.faultsPerSecond === 0 ? 0 : (100 * point.spread) / point.faultsPerSecond;
   return [
-    point.locking,
+    designCell(point.locking),
     String(point.cpus),
     grouped(point.faultsPerSecond),
     `${share.toFixed(0)}%`,
@@ -37,7 +43,7 @@ function lockRows(point: StressPoint): string[][] {
   return [...waited]
     .sort((a, b) => b.waitTotalNs - a.waitTotalNs)
     .slice(0, 3)
-    .map((lock) => [point.locking, String(point.cpus), ...lockCells(lock)]);
+    .map((lock) => [designCell(point.locking), String(point.cpus), ...lockCells(lock)]);
 }
 
 function lockCells(lock: LockUse): string[] {

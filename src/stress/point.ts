@@ -9,7 +9,7 @@ import type { Verdict } from '../check/verdict.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
 import type { MachineConfig } from '../machine/config.ts';
-import type { GangOutcome } from '../machine/gang.ts';
+import type { CpuOutcome, GangOutcome } from '../machine/gang.ts';
 import { snapshot } from '../machine/snapshot.ts';
 import type { VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
@@ -123,7 +123,7 @@ export class PointRun {
     const startBrk = this.spec.work.once?.startBrk;
     if (startBrk !== undefined) machine.setStartBrk(startBrk);
     const { setup } = this.spec.work.make(this.spec.cpus, this.spec.pages);
-    if (setup.length > 0) machine.runHere(setup);
+    if (setup.length > 0) machine.setUp(setup);
     this.fresh = true;
     return machine;
   }
@@ -198,11 +198,26 @@ export class PointRun {
     const { programs, reset, verify } = work.make(cpus, Math.min(pages, WITNESS_PAGES));
     const outcome = await this.machine.run(programs, { history: true, limitMs: LIMIT_MS });
     if (!isWhole(outcome)) return outcome;
-    if (verify.length > 0) outcome.cpus.push(this.machine.runHere(verify, 0, true));
+    if (verify.length > 0) {
+      const seen = this.runHere(outcome, verify, 0, true);
+      if (seen !== undefined) outcome.cpus.push(seen);
+    }
     reset.forEach((ops, cpu) => {
-      if (ops.length > 0) this.machine.runHere(ops, cpu);
+      if (ops.length > 0 && isWhole(outcome)) this.runHere(outcome, ops, cpu, false);
     });
     return outcome;
+  }
+
+  /** Runs operations in this thread after a run. Where they can't be done, that is how the run ended. */
+  private runHere(outcome: GangOutcome, ops: readonly Op[], cpu: number, history: boolean): CpuOutcome | undefined {
+    try {
+      return this.machine.runHere(ops, cpu, history);
+    } catch (error) {
+      // Of a wait without an end the machine itself knows.
+      if (!(error instanceof Error)) throw error;
+      if (error.name !== 'CpuStopped') outcome.died.push({ cpu, message: error.message });
+      return undefined;
+    }
   }
 
   private judgeRound(outcome: GangOutcome, witness: GangOutcome | undefined): Verdict {

@@ -19,7 +19,7 @@ export interface RaceResult {
 export async function race(config: Partial<MachineConfig>, work: Workload, pages: number): Promise<RaceResult> {
   const machine = boot(config);
   const { setup, programs, verify } = work.make(machine.config.cpus, pages);
-  if (setup.length > 0) machine.runHere(setup);
+  if (setup.length > 0) machine.setUp(setup);
   const outcome = await machine.run(programs, { history: true });
   const alive = outcome.died.length === 0 && outcome.cpus.every((cpu) => cpu.status === 'done');
   const check = alive && verify.length > 0 ? [machine.runHere(verify, 0, true)] : [];

@@ -2,6 +2,7 @@
 //
 // What is kept is totals, so that an hour takes as little memory as a minute. The first violation ends it.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { lockingIdentity } from '../machine/design.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { LOST_RACES, PointRun, nothingMeasured } from './point.ts';
 import type { Measured, PointSpec } from './point.ts';
@@ -47,7 +48,7 @@ export interface SoakOptions {
 /** What a soak is of, in one line. */
 export function pointText({ work, cpus, locking, lock, without, pages }: PointSpec): string {
   const off = without.length === 0 ? 'every defence on' : `without ${[...without].sort().join(',')}`;
-  return `${work.name}, ${String(cpus)} CPUs, ${String(pages)} pages, ${locking}, ${lock}, ${off}`;
+  return `${work.name}, ${String(cpus)} CPUs, ${String(pages)} pages, ${lockingIdentity(locking)}, ${lock}, ${off}`;
 }
 
 function nothing(): SoakTotals {

@@ -61,6 +61,10 @@ export function* add_mm_counter(cpu: Cpu, mm: Word, member: number, value: numbe
 
 /** vmf_pte_changed: whether the entry, read under the PTL, is not what the fault was taken for. */
 export function* vmf_pte_changed(cpu: Cpu, vmf: VmFault): Steps<boolean> {
+  if (cpu.design?.changed !== undefined) {
+    const entry = (vmf.flags & FAULT_FLAG_ORIG_PTE_VALID) !== 0 ? vmf.orig_pte : NO_ENTRY;
+    return yield* cpu.design.changed(cpu, vmf.pte, entry);
+  }
   const pte = yield* READ_ONCE_64(cpu, vmf.pte);
   if ((vmf.flags & FAULT_FLAG_ORIG_PTE_VALID) !== 0) return !pte_same(pte, vmf.orig_pte);
   return !pte_none(pte);

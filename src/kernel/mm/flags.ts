@@ -84,6 +84,8 @@ export const SIGSEGV = 11;
 export const LOCKING_SPLIT = 0;
 export const LOCKING_MM = 1;
 export const LOCKING_CMPXCHG = 2;
+/** A design of the user's own, for PTEs; the levels above are locked as in `split` (design.ts). */
+export const LOCKING_OWN = -1;
 export const LOCKING_DESIGNS: readonly { readonly name: string; readonly what: string }[] = [
   { name: 'split', what: 'one lock per page-table page, in its struct page (Linux with NR_CPUS >= 4)' },
   { name: 'mm', what: 'one page_table_lock per mm_struct (Linux with fewer CPUs)' },

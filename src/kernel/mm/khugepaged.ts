@@ -71,13 +71,15 @@ function* retract_under_locks(cpu: Cpu, mm: Word, address: number): Steps<boolea
   const pmdval: Entry = yield* READ_ONCE_64(cpu, pmd);
   const table = pmd_none(pmdval) ? 0 : table_of(cpu, pmdval);
   const ptl = table === 0 ? 0 : pte_lockptr(cpu, mm, table);
-  if (ptl !== pml) yield* ptl_lock(cpu, ptl);
+  // A table that is not there has no lock.
+  const apart = table !== 0 && ptl !== pml;
+  if (apart) yield* ptl_lock(cpu, ptl, mm, table, PTRS_PER_PTE);
   const retract = table !== 0 && (yield* table_is_empty(cpu, table));
   if (retract) {
     yield* WRITE_ONCE_64(cpu, pmd, NO_ENTRY);
     yield* flush_tlb_page(cpu, mm, Math.floor(address / PMD_SIZE) * PMD_SIZE);
   }
-  if (ptl !== pml) yield* ptl_unlock(cpu, ptl);
+  if (apart) yield* ptl_unlock(cpu, ptl);
   yield* table_unlock(cpu, pml);
   if (!retract) return false;
   yield* mm_add_pgtables(cpu, mm, -1);

@@ -10,7 +10,6 @@ import {
   pte_none,
   pte_present,
   pte_protnone,
-  pte_same,
   pte_write,
   pte_young,
   pte_dirty,
@@ -38,6 +37,7 @@ import {
 } from './flags.ts';
 import { pgd_offset, pmd_alloc, pud_alloc } from './pgalloc.ts';
 import {
+  pte_changed,
   pte_lockptr,
   pte_offset_map_nolock,
   pte_unmap,
@@ -130,8 +130,8 @@ function* handle_present_pte(cpu: Cpu, vmf: VmFault): Steps<number> {
     return VM_FAULT_SIGBUS;
   }
   vmf.ptl = pte_lockptr(cpu, vmf.mm, vmf.pte);
-  yield* ptl_lock(cpu, vmf.ptl);
-  if (!pte_same(yield* READ_ONCE_64(cpu, vmf.pte), vmf.orig_pte)) {
+  yield* ptl_lock(cpu, vmf.ptl, vmf.mm, vmf.pte, 1);
+  if (yield* pte_changed(cpu, vmf.pte, vmf.orig_pte)) {
     yield* pte_unmap_unlock(cpu, vmf.ptl);
     return 0;
   }

@@ -49,7 +49,8 @@ function* can_change_pte_writable(cpu: Cpu, pte: Entry): Steps<boolean> {
 
 /** change_pte_range: the entries of [address, end), all of one PTE table. Returns how many changed. */
 function* change_pte_range(cpu: Cpu, mm: Word, vma: Word, pmd: Word, address: number, end: number): Steps<number> {
-  let pte = yield* pte_offset_map_lock(cpu, mm, pmd, address, cpu.vmf);
+  const count = (end - address) / PAGE_SIZE;
+  let pte = yield* pte_offset_map_lock(cpu, mm, pmd, address, cpu.vmf, count);
   if (pte === 0) return 0;
   const ptl = cpu.vmf.ptl;
   const prot = yield* read_64(cpu, vma + vm_area.vm_page_prot);

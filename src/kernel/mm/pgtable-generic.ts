@@ -12,6 +12,7 @@ import { rcu_read_lock, rcu_read_unlock } from '../locking/rcu.ts';
 import { READ_ONCE_64, WRITE_ONCE_64, try_cmpxchg_64 } from '../memory.ts';
 import type { Entry, Steps, Word } from '../memory.ts';
 import { PRINTK_BAD_PMD, printk } from '../printk.ts';
+import { design_lock, design_unlock } from './design.ts';
 import { LOCKING_CMPXCHG, LOCKING_MM, LOCKING_SPLIT } from './flags.ts';
 import { drain_store_buffer } from './page_alloc.ts';
 import type { VmFault } from './vmf.ts';
@@ -28,26 +29,34 @@ export function table_entry(cpu: Cpu, table: Word): Entry {
   return { lo: (pfn << 12) | _PAGE_TABLE, hi: pfn >>> 20 };
 }
 
-/** pte_lockptr: the lock of the PTE table at word `table`; 0 where the design, or the missing defence, has none. */
+/** pte_lockptr: the spinlock of the PTE table at word `table`; 0 where the design, or the missing defence, has none. */
 export function pte_lockptr(cpu: Cpu, mm: Word, table: Word): Word {
   if (!defended(cpu, D_PTL)) return 0;
   if (cpu.locking === LOCKING_SPLIT) return virt_to_page(cpu, table) + page.ptl;
   return cpu.locking === LOCKING_MM ? mm + mm_struct.page_table_lock : 0;
 }
 
-/** Takes a lock found by pte_lockptr. */
-export function* ptl_lock(cpu: Cpu, ptl: Word): Steps<void> {
+/** Takes a lock found by pte_lockptr, or the user's own design's of `count` entries from the one at word `pte`. */
+export function* ptl_lock(cpu: Cpu, ptl: Word, mm: Word, pte: Word, count: number): Steps<void> {
   if (ptl !== 0) yield* spin_lock(cpu, ptl, LOCK_PTL);
+  else if (cpu.design !== undefined) yield* design_lock(cpu, cpu.design, mm, pte, count);
 }
 
-/** Releases a lock found by pte_lockptr. */
+/** Releases what ptl_lock took. */
 export function* ptl_unlock(cpu: Cpu, ptl: Word): Steps<void> {
   if (ptl !== 0) yield* spin_unlock(cpu, ptl);
+  else if (cpu.design !== undefined) yield* design_unlock(cpu, cpu.design);
+}
+
+/** The recheck: whether the entry at word `pte`, looked at once more under its lock, is not `entry` any more. */
+export function* pte_changed(cpu: Cpu, pte: Word, entry: Entry): Steps<boolean> {
+  if (cpu.design?.changed !== undefined) return yield* cpu.design.changed(cpu, pte, entry);
+  return !pte_same(yield* READ_ONCE_64(cpu, pte), entry);
 }
 
 /** pmd_lock: takes and returns the lock that guards the pmd entry at word `pmd`; 0 where the design has none. */
 export function* pmd_lock(cpu: Cpu, mm: Word, pmd: Word): Steps<Word> {
-  if (cpu.locking === LOCKING_SPLIT) {
+  if (cpu.locking <= LOCKING_SPLIT) {
     const lock = virt_to_page(cpu, pmd) + page.ptl;
     yield* spin_lock(cpu, lock, LOCK_PMD);
     return lock;
@@ -99,9 +108,16 @@ export function* pte_offset_map_nolock(cpu: Cpu, mm: Word, pmd: Word, address: n
 
 /**
  * pte_offset_map_lock (__pte_offset_map_lock): the PTE's word, mapped and locked, with vmf.ptl its lock; 0 if there is
- * no table. Ends with pte_unmap_unlock.
+ * no table. Ends with pte_unmap_unlock. `count` entries from there, all of one table, are about to be looked at.
  */
-export function* pte_offset_map_lock(cpu: Cpu, mm: Word, pmd: Word, address: number, vmf: VmFault): Steps<Word> {
+export function* pte_offset_map_lock(
+  cpu: Cpu,
+  mm: Word,
+  pmd: Word,
+  address: number,
+  vmf: VmFault,
+  count = 1,
+): Steps<Word> {
   for (;;) {
     rcu_read_lock(cpu);
     const pmdval = yield* READ_ONCE_64(cpu, pmd);
@@ -111,11 +127,12 @@ export function* pte_offset_map_lock(cpu: Cpu, mm: Word, pmd: Word, address: num
       return 0;
     }
     const ptl = pte_lockptr(cpu, mm, table);
-    yield* ptl_lock(cpu, ptl);
+    const pte = table + (pte_index(address) << 1);
+    yield* ptl_lock(cpu, ptl, mm, pte, count);
     vmf.ptl = ptl;
     // The table may have been taken away while we waited for its lock: then this lock guards nothing.
     if (!defended(cpu, D_PMD_RECHECK) || pte_same(pmdval, yield* READ_ONCE_64(cpu, pmd))) {
-      return table + (pte_index(address) << 1);
+      return pte;
     }
     count_vm_event(cpu, LOST_RACE_PMD);
     yield* ptl_unlock(cpu, ptl);

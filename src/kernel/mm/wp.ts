@@ -13,7 +13,6 @@ import {
   pte_mkwrite,
   pte_mkyoung,
   pte_pfn,
-  pte_same,
   pte_special,
   pte_sw_mkyoung,
 } from '../arch/x86/pgtable.ts';
@@ -29,7 +28,7 @@ import {
   page,
   vma as vm_area,
 } from '../layout.ts';
-import { READ_ONCE, READ_ONCE_64, copy_words, read, read_64, xchg_64 } from '../memory.ts';
+import { READ_ONCE, copy_words, read, read_64, xchg_64 } from '../memory.ts';
 import type { Entry, Steps, Word } from '../memory.ts';
 import { __folio_mark_uptodate, add_mm_counter } from './anon.ts';
 import { SITE_FOLIO } from './fail_page_alloc.ts';
@@ -44,7 +43,7 @@ import {
 import { mem_cgroup_charge } from './memcontrol.ts';
 import { vma_end_read } from './mmap_lock.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_HIGHUSER_MOVABLE_ZERO, alloc_page, drain_store_buffer } from './page_alloc.ts';
-import { pte_offset_map_lock, pte_unmap_unlock, set_pte_from } from './pgtable-generic.ts';
+import { pte_changed, pte_offset_map_lock, pte_unmap_unlock, set_pte_from } from './pgtable-generic.ts';
 import { __anon_vma_prepare, folio_add_new_anon_rmap, folio_remove_rmap_pte } from './rmap.ts';
 import { folio_add_lru, folio_get, folio_put, lru_add_drain } from './swap.ts';
 import type { VmFault } from './vmf.ts';
@@ -134,8 +133,8 @@ function* wp_page_copy(cpu: Cpu, vmf: VmFault, old: Word): Steps<number> {
   let unused = folio;
   vmf.pte = yield* pte_offset_map_lock(cpu, vmf.mm, vmf.pmd, vmf.address, vmf);
   if (vmf.pte !== 0) {
-    const same = pte_same(yield* READ_ONCE_64(cpu, vmf.pte), vmf.orig_pte);
-    if (same || !defended(cpu, D_COW_RECHECK)) {
+    const changed = yield* pte_changed(cpu, vmf.pte, vmf.orig_pte);
+    if (!changed || !defended(cpu, D_COW_RECHECK)) {
       if (yield* replace_page(cpu, vmf, old, folio)) {
         unused = 0;
         replaced = old;

@@ -39,7 +39,7 @@ function* zap_present_pte(cpu: Cpu, pte: Word, address: number): Steps<Word> {
 function* zap_pte_range(cpu: Cpu, mm: Word, pmd: Word, address: number, end: number): Steps<void> {
   let at = address;
   while (at < end) {
-    let pte = yield* pte_offset_map_lock(cpu, mm, pmd, at, cpu.vmf);
+    let pte = yield* pte_offset_map_lock(cpu, mm, pmd, at, cpu.vmf, (end - at) / PAGE_SIZE);
     if (pte === 0) return;
     const ptl = cpu.vmf.ptl;
     const first = at;
