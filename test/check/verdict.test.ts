@@ -50,13 +50,16 @@ describe('judgeMachine', () => {
     });
   });
   it('does not call held what it could not decide', () => {
-    const stores = Array.from({ length: 40 }, (_, cpu): MemoryEvent => ({
+    // No order explains the second load, and there are more orders of the stores than can be tried.
+    const stores = Array.from({ length: 30 }, (_, cpu): MemoryEvent => ({
       ...lostStore[0]!,
       cpu,
       value: 5,
       returned: 99,
     }));
-    const { kind, bounds } = judgeMachine({ run, events: stores });
+    const first: MemoryEvent = { ...lostStore[0]!, kind: 'load', cpu: 40, value: 5, invoked: 10, returned: 20 };
+    const second: MemoryEvent = { ...first, value: 0, invoked: 30, returned: 40 };
+    const { kind, bounds } = judgeMachine({ run, events: [...stores, first, second] });
     expect([kind, bounds]).toEqual(['not decided', '2 CPUs, one run, 1 word of user memory, 1 of them not decided']);
   });
   it('has an exit code for each verdict', () => {
