@@ -4,12 +4,12 @@ import type { FaultLatency, LockUse, StressPoint, StressResults } from '../stres
 import type { SoakTotals } from '../stress/soak.ts';
 import { bad, bold, good, grouped, table, wrapText } from './text.ts';
 
-/** A time in the unit that suits it: 640 ns, 12.3 us, 4.5 ms, 1.2 s. */
+/** A time in the unit that suits it: 640ns, 12.3us, 4.50ms, 1.20s. */
 export function timeText(ns: number): string {
-  if (ns < 1000) return `${ns.toFixed(0)} ns`;
-  if (ns < 1e6) return `${(ns / 1e3).toPrecision(3)} us`;
-  if (ns < 1e9) return `${(ns / 1e6).toPrecision(3)} ms`;
-  return `${(ns / 1e9).toPrecision(3)} s`;
+  if (ns < 1000) return `${ns.toFixed(0)}ns`;
+  if (ns < 1e6) return `${(ns / 1e3).toPrecision(3)}us`;
+  if (ns < 1e9) return `${(ns / 1e6).toPrecision(3)}ms`;
+  return `${(ns / 1e9).toPrecision(3)}s`;
 }
 
 function latencyCells(latency: FaultLatency | undefined): string[] {
@@ -43,7 +43,7 @@ function lockRows(point: StressPoint): string[][] {
   return [...waited]
     .sort((a, b) => b.waitTotalNs - a.waitTotalNs)
     .slice(0, 3)
-    .map((lock) => [designCell(point.locking), String(point.cpus), ...lockCells(lock)]);
+    .map((lock) => [`${point.locking} ${String(point.cpus)}`, ...lockCells(lock)]);
 }
 
 function lockCells(lock: LockUse): string[] {
@@ -58,7 +58,7 @@ function lockCells(lock: LockUse): string[] {
   ];
 }
 
-const LOCK_HEAD = ['design', 'CPUs', 'lock', 'contended', 'total wait', 'max', 'avg', 'hold', 'holder'];
+const LOCK_HEAD = ['waits', 'lock', 'contended', 'total', 'max', 'avg', 'hold', 'holder'];
 
 /** Three digits of what is lost. */
 function lossText(lost: number): string {
