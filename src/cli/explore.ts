@@ -27,6 +27,7 @@ interface Flags extends TargetFlags {
   readonly preemptions?: number;
   readonly depth?: number;
   readonly seed?: number;
+  readonly audit?: true;
   readonly json?: true;
 }
 
@@ -44,8 +45,8 @@ or a program per CPU for the kernel, which may be JSON, too:
 Exit codes: 0 held, 1 violated, 2 usage, 3 not decided.`;
 
 function exploreOptions(flags: Flags): ExploreOptions {
-  const { strategy, seconds, executions, preemptions, depth, seed, memoryModel, steps } = flags;
-  const given = { strategy, seconds, executions, preemptions, depth, seed, memoryModel, steps };
+  const { strategy, seconds, executions, preemptions, depth, seed, audit, memoryModel, steps } = flags;
+  const given = { strategy, seconds, executions, preemptions, depth, seed, audit, memoryModel, steps };
   return { ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)), onProgress };
 }
 
@@ -111,7 +112,8 @@ export function exploreCommand(): Command {
     .option('--executions <n>', 'executions at most', parseWhole('--executions', '10000'))
     .option('--preemptions <n>', 'bounded: preemptions at most', parseWhole('--preemptions', '2'))
     .option('--depth <n>', 'pct: ordering constraints that a failure may need', parseWhole('--depth', '3'))
-    .option('--seed <n>', 'pct, random: where the random numbers begin', parseWhole('--seed', '1'));
+    .option('--seed <n>', 'pct, random: where the random numbers begin', parseWhole('--seed', '1'))
+    .option('--audit', 'dpor: count what was explored twice, and, where all schedules can be run, what was missed');
   return withTargetFlags(command)
     .option('--json', 'one JSON document; replay takes it')
     .addHelpText('after', EXAMPLE)

@@ -1,5 +1,6 @@
 // explore(): tries schedules of a program by a strategy, within a budget, and says what it found and what it covered.
-import { canonicalForm } from './audit.ts';
+import { audit, auditOfPart, canonicalForm } from './audit.ts';
+import type { Audit } from './audit.ts';
 import { complaintOf, waitingCpus } from './complaint.ts';
 import { Execution } from './execution.ts';
 import { Frontier, firstWidth, runJob, withWidth } from './frontier.ts';
@@ -57,8 +58,8 @@ export interface Exploration {
   readonly bounds: string;
   /** pct: the length that was measured, and the chance one run has at least to find a bug of the depth. */
   readonly pct: { readonly length: number; readonly depth: number; readonly bound: number } | undefined;
-  /** Where an audit was asked for: executions whose behaviour had been explored before, and behaviours missed. */
-  readonly audit: { readonly duplicates: number; readonly missed: number | undefined } | undefined;
+  /** Where one was asked for. */
+  readonly audit: Audit | undefined;
 }
 
 /** The share that is done of a search that does not know how much there is. */
@@ -304,13 +305,28 @@ function judgesFor(execution: Execution, settings: Settings, rules: JudgeRules |
 export function exploreSubject(subject: Subject, options: ExploreOptions, about?: About): Exploration {
   const settings = checkOptions(options);
   const { rules, identity } = aboutOf(subject, about);
-  const { memoryModel, strategy, audit } = settings;
+  const { memoryModel, strategy } = settings;
   const execution =
-    strategy === 'dpor' ? executionFor(subject, memoryModel, audit) : new Execution(subject, memoryModel);
+    strategy === 'dpor' ? executionFor(subject, memoryModel, settings.audit) : new Execution(subject, memoryModel);
   const search = new Search(execution, settings, rules);
-  const seen = settings.audit && settings.strategy === 'dpor' ? new Set<string>() : undefined;
+  const seen = settings.audit ? new Set<string>() : undefined;
   const { complete, pctLength } = searchAll(search, seen);
-  return conclude(search, complete, pctLength, seen, identity);
+  const audited = seen === undefined ? undefined : auditSearch(search, complete, seen);
+  return conclude(search, complete, pctLength, audited, identity);
+}
+
+function auditSearch(search: Search, complete: boolean, seen: ReadonlySet<string>): Audit {
+  const { executions, settings } = search;
+  if (!complete) return auditOfPart(seen, executions);
+  return audit(seen, executions, runningExecution(search), settings.auditSchedules);
+}
+
+/** The search's execution, or, where its threads are known and do not run, one whose threads do. */
+function runningExecution({ execution, settings }: Search): Execution {
+  if (!(execution instanceof RewindingExecution)) return execution;
+  const running = new Execution(execution.subject, settings.memoryModel);
+  running.maxSteps = settings.steps;
+  return running;
 }
 
 /** What came of a search: shrinks its failure, records it, and says what was covered. */
@@ -318,7 +334,7 @@ export function conclude(
   search: Search,
   complete: boolean,
   pctLength: number,
-  seen: Set<string> | undefined,
+  audited: Audit | undefined,
   identity: string | undefined,
 ): Exploration {
   const { settings, execution } = search;
@@ -326,7 +342,7 @@ export function conclude(
   const failure = found === undefined ? undefined : toFailure(search, found, identity);
   const n = execution.cpus;
   return {
-    verdict: failure !== undefined ? 'violated' : complete ? 'held' : 'not decided',
+    verdict: failure !== undefined ? 'violated' : complete && !((audited?.missed ?? 0) > 0) ? 'held' : 'not decided',
     strategy: settings.strategy,
     memoryModel: settings.memoryModel,
     executions: search.executions,
@@ -339,7 +355,7 @@ export function conclude(
       settings.strategy === 'pct'
         ? { length: pctLength, depth: settings.depth, bound: 1 / (n * Math.max(pctLength, 1) ** (settings.depth - 1)) }
         : undefined,
-    audit: seen === undefined ? undefined : { duplicates: search.executions - seen.size, missed: undefined },
+    audit: audited,
   };
 }
 
@@ -347,10 +363,8 @@ function toFailure(search: Search, found: FailingSchedule, identity: string | un
   const { settings, rules } = search;
   const { lockOrder } = search.findings;
   // What was found on threads that are known is told of threads that run.
-  const rewinds = search.execution instanceof RewindingExecution;
-  const execution = rewinds ? new Execution(search.execution.subject, settings.memoryModel) : search.execution;
-  execution.maxSteps = settings.steps;
-  const judges = rewinds ? judgesFor(execution, settings, rules) : search.judges;
+  const execution = runningExecution(search);
+  const judges = execution === search.execution ? search.judges : judgesFor(execution, settings, rules);
   const isSuspicion = search.failure === undefined;
   const complain = isSuspicion
     ? (): Complaint | undefined => complaintOf(execution) ?? judges.judgeAlone()

@@ -52,14 +52,19 @@ export interface ExploreOptions {
   readonly depth?: number;
   /** pct, random: default 1. */
   readonly seed?: number;
-  /** Whether the first failure ends the search; default true. */
+  /** Whether the first failure ends the search; default true, but false for an audit. */
   readonly stopAtFailure?: boolean;
   /** Whether a failure is made small; default true. */
   readonly shrink?: boolean;
   /** Judges of whole executions besides the program's own check; default: all of them. */
   readonly judges?: readonly JudgeName[];
-  /** Check the search against itself: no behaviour twice, and, where that is feasible, all of them. */
+  /**
+   * dpor: checks the search against itself: no behaviour twice, and, where that is feasible, all of them. A failure then
+   * does not end it, unless `stopAtFailure` says so.
+   */
   readonly audit?: boolean;
+  /** Schedules that an audit may run to count the behaviours that were missed; default 100,000. */
+  readonly auditSchedules?: number;
   readonly onExecution?: (report: ExecutionReport) => void;
   /** Called about twice a second. */
   readonly onProgress?: (progress: Progress) => void;
@@ -72,6 +77,7 @@ export type Settings = Required<Omit<ExploreOptions, 'onExecution' | 'onProgress
 };
 
 const DEFAULT_RANDOM_EXECUTIONS = 10_000;
+const AUDIT_SCHEDULES = 100_000;
 
 function whole(what: string, value: number, least: number, most: number, example: string): number {
   const isUnlimited = value === Infinity && most === Infinity;
@@ -93,7 +99,10 @@ export function checkOptions(options: ExploreOptions): Settings {
     throw new UsageError(`memory model '${memoryModel as string}' is not known: use sc, tso or pso, for example tso`);
   }
   const isRandom = strategy === 'pct' || strategy === 'random';
-  const { seconds = Infinity } = options;
+  const { seconds = Infinity, audit = false } = options;
+  if (audit && strategy !== 'dpor') {
+    throw new UsageError(`an audit is of strategy dpor, not of ${strategy}: leave one of the two out`);
+  }
   if (!(seconds > 0)) throw new UsageError(`seconds ${String(seconds)}: give a number above 0, for example 60`);
   return {
     strategy,
@@ -110,10 +119,11 @@ export function checkOptions(options: ExploreOptions): Settings {
     preemptions: whole('preemptions', options.preemptions ?? Infinity, 0, Infinity, '2'),
     depth: whole('depth', options.depth ?? 3, 1, 100, '3'),
     seed: whole('seed', options.seed ?? 1, 0, 0xffffffff, '1'),
-    stopAtFailure: options.stopAtFailure ?? true,
+    stopAtFailure: options.stopAtFailure ?? !audit,
     shrink: options.shrink ?? true,
     judges: checkJudges(options.judges),
-    audit: options.audit ?? false,
+    audit,
+    auditSchedules: whole('audit schedules', options.auditSchedules ?? AUDIT_SCHEDULES, 0, Infinity, '100000'),
     onExecution: options.onExecution,
     onProgress: options.onProgress,
   };

@@ -150,6 +150,9 @@ export async function exploreInPool(
       `strategy ${settings.strategy} has no jobs to share or to keep: use dpor with workers and resume`,
     );
   }
+  if (settings.audit) {
+    throw new UsageError('an audit needs all behaviours in one place: leave out either it or workers and resume');
+  }
   const subject = await loadSubject(spec);
   const execution = new Execution(subject, settings.memoryModel);
   const { rules, identity } = aboutOf(spec, subject, settings.memoryModel);
@@ -168,7 +171,13 @@ export async function exploreInPool(
     if (checkpoint === undefined) return;
     const { frontier, shared } = pooled;
     const findings = search.findings.save();
-    saveCheckpoint(checkpoint, { search: name, frontier: frontier.save(), findings, procs: procNames(execution), shared });
+    saveCheckpoint(checkpoint, {
+      search: name,
+      frontier: frontier.save(),
+      findings,
+      procs: procNames(execution),
+      shared,
+    });
   };
   try {
     await runJobs(pooled, save, signal);

@@ -1,4 +1,5 @@
 // What came of an exploration, for people and as JSON, and how a failure of it is replayed.
+import type { Audit } from '../explore/audit.ts';
 import type { Exploration } from '../explore/explore.ts';
 import { SCENARIOS } from '../explore/scenarios.ts';
 import type { ScenarioOptions } from '../explore/scenarios.ts';
@@ -55,7 +56,7 @@ export function explorationHeading(target: Target, asked: Asked): string[] {
 
 /** The verdict and what it rests on. */
 export function verdictLines(exploration: Exploration): string[] {
-  const { verdict, bounds, failure, blocked, pct } = exploration;
+  const { verdict, bounds, failure, blocked, pct, audit } = exploration;
   const paint = verdict === 'held' ? good : bad;
   const redundant = blocked === 0 ? '' : `, ${grouped(blocked)} abandoned as redundant`;
   const chance =
@@ -65,7 +66,19 @@ export function verdictLines(exploration: Exploration): string[] {
           `pct: ${grouped(pct.length)} steps, depth ${String(pct.depth)}: one execution finds a failure of that depth with a chance of at least ${pct.bound.toExponential(1)}`,
         );
   const what = failure === undefined ? '' : `: ${failure.message}`;
-  return [...wrapText(`${paint(verdict)}${what}`, '', '  '), ...wrapText(`${bounds}${redundant}`), ...chance];
+  const audited = audit === undefined ? [] : wrapText(auditSentence(audit), '', '  ');
+  return [
+    ...wrapText(`${paint(verdict)}${what}`, '', '  '),
+    ...wrapText(`${bounds}${redundant}`),
+    ...chance,
+    ...audited,
+  ];
+}
+
+function auditSentence({ duplicates, missed, schedules, why }: Audit): string {
+  const twice = `audit: ${grouped(duplicates)} explored twice`;
+  if (missed === undefined) return `${twice}; missed ones were not counted: ${why ?? ''}`;
+  return `${twice}, ${grouped(missed)} missed, of all that ${grouped(schedules)} schedules show`;
 }
 
 /** The whole report of an exploration. `text`: its failure, replayed. */

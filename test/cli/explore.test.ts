@@ -125,6 +125,40 @@ describe('explore', () => {
     expect(shared.failure).toEqual(alone.failure);
   });
 
+  it('shares the search of what a file holds, too', async () => {
+    const map = { op: 'mmap', addr: 4194304, length: 4096, prot: 3, flags: 50 };
+    const programs = [[{ op: 'store', addr: 4194304, value: 1 }], [{ op: 'load', addr: 4194304 }]];
+    const spec = JSON.stringify({ setup: [map], programs, config: { without: ['pte_recheck'] } });
+    for (const path of [file('shared.json', spec), file('shared.mjs', ABBA_UNDER_A_GATE)]) {
+      const args = ['explore', path, '--json'];
+      const alone = await runCli(args);
+      expect(alone.status).toBe(1);
+      const shared = await runCli([...args, '--workers', '0', '--resume', `${path}.search`]);
+      expect(JSON.parse(shared.stdout)).toEqual(JSON.parse(alone.stdout));
+      // What the file holds is another thing now: the search in the other file is not of it.
+      writeFileSync(path, path.endsWith('.json') ? spec.replace('"value":1', '"value":2') : PLAIN_RACE);
+      const { status, stderr } = await runCli([...args, '--resume', `${path}.search`]);
+      expect([status, stderr]).toEqual([2, expect.stringMatching(/is the checkpoint of another search/)]);
+    }
+  });
+
+  it('checks a search against itself', async () => {
+    const counted = await runCli(['explore', 'readers', '--size', '3', '--audit']);
+    const tooLarge = await runCli(['explore', 'readers', '--size', '9', '--audit']);
+    await expectGolden(
+      [counted, tooLarge]
+        .map((told) => told.stdout)
+        .join('\n')
+        .trimEnd(),
+      'explore-audit',
+    );
+    expect([counted.status, tooLarge.status]).toEqual([0, 0]);
+    const { stdout } = await runCli(['explore', 'readers', '--size', '3', '--audit', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ audit: { duplicates: 0, missed: 0 } });
+    const { status, stderr } = await runCli(['explore', 'readers', '--audit', '--workers', '2']);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/an audit needs all behaviours in one place/)]);
+  });
+
   it('takes programs of the kernel as JSON', async () => {
     const map = { op: 'mmap', addr: 4194304, length: 4096, prot: 3, flags: 50 };
     const programs = [[{ op: 'store', addr: 4194304, value: 1 }], [{ op: 'load', addr: 4194304 }]];

@@ -36,7 +36,8 @@ function endsBy(program: Program, strategy: 'dpor' | 'exhaustive', memoryModel: 
       memoryModel,
       stopAtFailure: false,
       shrink: false,
-      audit: true,
+      audit: strategy === 'dpor',
+      auditSchedules: 0,
       onExecution: ({ memory, returns, waiting }) => ends.add(endKey(memory, returns, waiting)),
     },
   );
