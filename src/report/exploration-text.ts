@@ -67,7 +67,12 @@ export function verdictLines(exploration: Exploration): string[] {
         );
   const what = failure === undefined ? '' : `: ${failure.message}`;
   const audited = audit === undefined ? [] : wrapText(auditSentence(audit), '', '  ');
-  return [...wrapText(`${paint(verdict)}${what}`, '', '  '), ...wrapText(`${bounds}${redundant}`), ...chance, ...audited];
+  return [
+    ...wrapText(`${paint(verdict)}${what}`, '', '  '),
+    ...wrapText(`${bounds}${redundant}`),
+    ...chance,
+    ...audited,
+  ];
 }
 
 function auditSentence({ duplicates, missed, schedules, why }: Audit): string {
