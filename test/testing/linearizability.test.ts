@@ -158,7 +158,7 @@ describe('the checker', () => {
             }
           }
         }),
-        { numRuns: 1000 },
+        { numRuns: 500 },
       );
     },
   );
