@@ -93,7 +93,15 @@ export class HandMachine {
   readonly group: number;
 
   constructor() {
-    const sizes = { cpus: CPUS, frames: FRAMES, max_vmas: 4, max_mms: 2, max_memcgs: 4, maple_nodes: 4, design_words: 0 };
+    const sizes = {
+      cpus: CPUS,
+      frames: FRAMES,
+      max_vmas: 4,
+      max_mms: 2,
+      max_memcgs: 4,
+      maple_nodes: 4,
+      design_words: 0,
+    };
     this.at = layout(sizes);
     this.buffer = new SharedArrayBuffer(this.at.words * 4);
     this.words = new Int32Array(this.buffer);

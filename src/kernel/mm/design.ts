@@ -48,40 +48,45 @@ export type LockingDesign = (kernel: DesignKernel) => LockingRules;
 /** What a design may use. Those that return Steps are stepped: `yield*` them. Words are indices of 32-bit words. */
 export interface DesignKernel {
   /** Marked accesses: READ_ONCE, WRITE_ONCE, acquire and release. */
-  READ_ONCE(cpu: Cpu, word: Word): Steps<number>;
-  WRITE_ONCE(cpu: Cpu, word: Word, value: number): Steps<void>;
-  smp_load_acquire(cpu: Cpu, word: Word): Steps<number>;
-  smp_store_release(cpu: Cpu, word: Word, value: number): Steps<void>;
+  readonly READ_ONCE: (cpu: Cpu, word: Word) => Steps<number>;
+  readonly WRITE_ONCE: (cpu: Cpu, word: Word, value: number) => Steps<void>;
+  readonly smp_load_acquire: (cpu: Cpu, word: Word) => Steps<number>;
+  readonly smp_store_release: (cpu: Cpu, word: Word, value: number) => Steps<void>;
   /** Returns the value found: the swap happened if that is `expected`. */
-  cmpxchg(cpu: Cpu, word: Word, expected: number, value: number): Steps<number>;
+  readonly cmpxchg: (cpu: Cpu, word: Word, expected: number, value: number) => Steps<number>;
   /** These return the value before. */
-  xchg(cpu: Cpu, word: Word, value: number): Steps<number>;
-  atomic_fetch_add(cpu: Cpu, word: Word, delta: number): Steps<number>;
-  atomic_fetch_or(cpu: Cpu, word: Word, bits: number): Steps<number>;
-  atomic_fetch_and(cpu: Cpu, word: Word, bits: number): Steps<number>;
-  smp_mb(cpu: Cpu): Steps<void>;
-  smp_wmb(cpu: Cpu): Steps<void>;
+  readonly xchg: (cpu: Cpu, word: Word, value: number) => Steps<number>;
+  readonly atomic_fetch_add: (cpu: Cpu, word: Word, delta: number) => Steps<number>;
+  readonly atomic_fetch_or: (cpu: Cpu, word: Word, bits: number) => Steps<number>;
+  readonly atomic_fetch_and: (cpu: Cpu, word: Word, bits: number) => Steps<number>;
+  readonly smp_mb: (cpu: Cpu) => Steps<void>;
+  readonly smp_wmb: (cpu: Cpu) => Steps<void>;
   /** A 64-bit entry. */
-  READ_ONCE_64(cpu: Cpu, word: Word): Steps<Entry>;
+  readonly READ_ONCE_64: (cpu: Cpu, word: Word) => Steps<Entry>;
   /** Waits until `ready` holds for the value of `word`, and returns that value: one step under the explorer. */
-  wait_until(cpu: Cpu, word: Word, ready: (value: number) => boolean): Steps<number>;
+  readonly wait_until: (cpu: Cpu, word: Word, ready: (value: number) => boolean) => Steps<number>;
   /**
    * Waits until `ready` holds for the value of `word` and replaces it by `next` of it, atomically: one step under the
    * explorer. Returns the value before.
    */
-  update_when(cpu: Cpu, word: Word, ready: (value: number) => boolean, next: (value: number) => number): Steps<number>;
+  readonly update_when: (
+    cpu: Cpu,
+    word: Word,
+    ready: (value: number) => boolean,
+    next: (value: number) => number,
+  ) => Steps<number>;
   /** The machine's spinlock (--lock), of SPINLOCK_WORDS words, all 0 where it is free. */
-  spin_lock(cpu: Cpu, lock: Word): Steps<void>;
-  spin_trylock(cpu: Cpu, lock: Word): Steps<boolean>;
-  spin_unlock(cpu: Cpu, lock: Word): Steps<void>;
+  readonly spin_lock: (cpu: Cpu, lock: Word) => Steps<void>;
+  readonly spin_trylock: (cpu: Cpu, lock: Word) => Steps<boolean>;
+  readonly spin_unlock: (cpu: Cpu, lock: Word) => Steps<void>;
   readonly SPINLOCK_WORDS: number;
   /** First of TABLE_WORDS words in the struct page of the PTE table, 0 when the table is made. */
-  table_words(cpu: Cpu, table: Word): Word;
+  readonly table_words: (cpu: Cpu, table: Word) => Word;
   readonly TABLE_WORDS: number;
   /** First of the `words` words that the design asked for. */
-  own_words(cpu: Cpu): Word;
-  pte_same(a: Entry, b: Entry): boolean;
-  pte_none(entry: Entry): boolean;
+  readonly own_words: (cpu: Cpu) => Word;
+  readonly pte_same: (a: Entry, b: Entry) => boolean;
+  readonly pte_none: (entry: Entry) => boolean;
 }
 
 /** Accesses of one lock or unlock, all told, after which it is asked whether it spins by hand. */
