@@ -1,15 +1,7 @@
 // What `pagerace stress` prints: a line for each point, and what went wrong where something did.
 import type { FaultLatency, LockUse, StressPoint, StressResults } from '../stress/results.ts';
 import type { SoakTotals } from '../stress/soak.ts';
-import { bad, bold, good, grouped, table, wrapText } from './text.ts';
-
-/** A time in the unit that suits it: 640 ns, 12.3 us, 4.5 ms, 1.2 s. */
-export function timeText(ns: number): string {
-  if (ns < 1000) return `${ns.toFixed(0)} ns`;
-  if (ns < 1e6) return `${(ns / 1e3).toPrecision(3)} us`;
-  if (ns < 1e9) return `${(ns / 1e6).toPrecision(3)} ms`;
-  return `${(ns / 1e9).toPrecision(3)} s`;
-}
+import { bad, bold, good, grouped, table, timeText, wrapText } from './text.ts';
 
 function latencyCells(latency: FaultLatency | undefined): string[] {
   if (latency === undefined) return ['-', '-', '-'];

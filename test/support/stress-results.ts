@@ -135,7 +135,7 @@ function locksOf(random: Random, design: Design, cpus: number, faults: number, h
   return locks;
 }
 
-function counterexampleOf(without: string): StressCounterexample {
+function counterexampleOf(locking: string): StressCounterexample {
   const token = '0:79,1:87,0:8.whlf5';
   return {
     scenario: 'first-touch',
@@ -143,22 +143,20 @@ function counterexampleOf(without: string): StressCounterexample {
     steps: 174,
     preemptions: 1,
     judge: 'I13',
-    message: 'CPU 1 stored 2 at 0x75e52fc77004 (step 166), and every later load gives 0',
-    command: `pagerace replay ${token} --scenario first-touch --without ${without}`,
+    message: 'lost store: CPU 1 stored 0x2 at 0x75e52fc77004, later load by CPU 0 returned 0x0; no order explains it',
+    command: `pagerace replay ${token} --scenario first-touch --locking ${locking}`,
   };
 }
 
 function warningsOf(cpus: number, cores: number, contended: number): string[] {
-  return [
-    ...(cpus > cores
-      ? [
-          `${String(cpus)} CPUs share ${String(cores)} cores: rates say how the locks bear being descheduled; measure on more cores to see scaling`,
-        ]
-      : []),
-    ...(cpus > 1 && contended === 0
-      ? ['nobody ever waited: this point says nothing about its locks; let CPUs share pages']
-      : []),
-  ];
+  const warnings: string[] = [];
+  if (cpus > cores) {
+    warnings.push(`${String(cpus)} CPUs on ${String(cores)} cores: rates beyond the cores say how threads share them`);
+  }
+  if (cpus > 1 && contended === 0) {
+    warnings.push('nobody ever waited for a lock: use more CPUs, or a workload in which they meet, such as same-table');
+  }
+  return warnings;
 }
 
 /** One point. */
@@ -189,11 +187,11 @@ function pointOf(
     locking: name,
     lock: 'qspinlock',
     without: [],
-    command: `pagerace stress --workload ${workload} --cpus ${String(cpus)} --locking ${name} --rounds ${String(rounds)}`,
+    command: `pagerace stress ${workload} --cpus ${String(cpus)} --locking ${name} --lock qspinlock --pages 4096 --rounds ${String(rounds)}`,
     verdict: wrong ? 'violated' : undecided ? 'not decided' : 'held',
     bounds: undecided
       ? 'the loads that check user memory took longer than they may'
-      : `${String(rounds)} rounds of ${String(FAULTS)} faults per CPU: invariants I1 to I13, user memory, the kernel log`,
+      : `${String(rounds)} rounds, every judge after each, leaks after exit`,
     findings: wrong
       ? [
           { judge: 'I2', message: `${String(lost)} folios are allocated and nothing maps them`, round: 0 },
@@ -204,14 +202,14 @@ function pointOf(
           },
         ]
       : [],
-    ...(wrong ? { counterexample: counterexampleOf('ptl') } : {}),
+    ...(wrong ? { counterexample: counterexampleOf(name) } : {}),
     rounds: ran,
     faultsPerSecond: perSecond,
     spread: median(ran.map((round) => Math.abs(round.faultsPerSecond - perSecond))),
     latency: latencyOf(random, (1.9e9 * Math.min(cpus, cores)) / rate / 2 / 1.3, Math.round(faults / 16)),
     locks,
     fairness: Number((1 - 0.01 * random()).toFixed(4)),
-    lostRaces: shared && cpus > 1 ? { 'entry found filled': Math.round(faults * 0.3 * (1 - 1 / cpus)) } : {},
+    lostRaces: shared && cpus > 1 ? { pte_recheck: Math.round(faults * 0.3 * (1 - 1 / cpus)) } : {},
     ...(wrong ? { lostPerMillion: Number(((lost * 1e6) / faults).toFixed(2)) } : {}),
     parks: locks.reduce((sum, lock) => sum + lock.parks, 0),
     warnings: warningsOf(
@@ -238,7 +236,7 @@ export function stressResults(made: MadeSweep = {}): StressResults {
     seconds: Number(
       points.reduce((sum, point) => sum + point.rounds.reduce((s, r) => s + r.seconds, 0), 30).toFixed(1),
     ),
-    command: `pagerace stress --workload ${workloads.join(',')} --cpus ${cpus.join(',')} --locking ${designs.join(',')}`,
+    command: `pagerace stress ${workloads.join(' ')} --cpus ${cpus.join(',')} --locking ${designs.join(',')} --rounds ${String(rounds)} --out sweep.json`,
     seed,
     host: {
       processor: 'AMD EPYC 7B13',
@@ -246,7 +244,7 @@ export function stressResults(made: MadeSweep = {}): StressResults {
       memoryBytes: 8 * 1024 ** 3,
       platform: 'linux',
       release: '6.8.0-45-generic',
-      node: '20.19.0',
+      node: 'v20.19.0',
     },
     points,
   };

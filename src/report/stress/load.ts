@@ -8,8 +8,6 @@ import { parseResults, printable } from './schema.ts';
 
 /** Names standard input on the command line. */
 export const STANDARD_INPUT = '-';
-/** Points of one report: beyond, a page takes minutes to draw, and nobody reads it. */
-const MAX_POINTS = 2000;
 
 const RESULTS: InputKind = {
   what: `a file with '${RESULTS_KIND}'`,
@@ -63,11 +61,5 @@ export async function loadResults(paths: readonly string[]): Promise<NamedResult
     read.push({ file: stdin ? 'standard input' : printable(path), results });
   }
   refuseTwins(read);
-  const points = read.reduce((sum, { results }) => sum + results.points.length, 0);
-  if (points > MAX_POINTS) {
-    throw new UsageError(
-      `Results of ${String(points)} points are too many for one report: give files with up to ${String(MAX_POINTS)} together, for example one workload at a time.`,
-    );
-  }
   return read;
 }
