@@ -9,6 +9,7 @@ import { exploreCommand } from './explore.ts';
 import { listCommand } from './list.ts';
 import { litmusCommand } from './litmus.ts';
 import { replayCommandLine } from './replay.ts';
+import { reportCommand } from './report.ts';
 import { runCommand } from './run.ts';
 import { stressCommand } from './stress.ts';
 import { traceCommand } from './trace.ts';
@@ -67,6 +68,7 @@ function program(argv: readonly string[]): Command {
     litmusCommand(),
     runCommand(argv),
     stressCommand(argv),
+    reportCommand(),
     listCommand(),
     benchCommand(),
   ];

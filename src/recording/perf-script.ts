@@ -2,9 +2,10 @@
 //
 // One event per line. A system call is two lines (enter, exit), which become one event; a fault from user mode is two
 // as well (the exceptions tracepoint and the software event), a fault in kernel mode only the software event.
-import { readFile, stat } from 'node:fs/promises';
 import { gunzip } from 'node:zlib';
 import { promisify } from 'node:util';
+import { readInputFile, tooLarge } from '../machine/input-file.ts';
+import type { InputKind } from '../machine/input-file.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
 /** What every event has. */
@@ -71,6 +72,12 @@ export interface Recording {
 const MAX_BYTES = 256 * 1024 * 1024;
 const PAGE = 4096;
 const EXAMPLE = 'for example the output of `perf script --show-mmap-events --show-task-events`';
+const RECORDING: InputKind = {
+  what: 'a recording',
+  example: EXAMPLE,
+  maxBytes: MAX_BYTES,
+  smaller: 'record a shorter run',
+};
 
 const LINE = /^\s*(.*?)\s+(-?\d+)\/(-?\d+)\s+\[(\d+)\]\s+(\d+\.\d+):\s+(.*)$/;
 const MMAP2 =
@@ -115,15 +122,6 @@ function argumentsOf(name: CallEvent['name'], text: string): number[] | undefine
 function signed(text: string): number {
   return Number(BigInt.asIntN(64, BigInt(`0x${text}`)));
 }
-
-/** Why a file can't be read, in words. */
-const READ_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist',
-  ENOTDIR: 'does not exist',
-  ENAMETOOLONG: 'does not exist',
-  EACCES: 'may not be read by you',
-  EPERM: 'may not be read by you',
-};
 
 class Parser {
   readonly events: RecordedEvent[] = [];
@@ -256,24 +254,9 @@ export function parsePerfScript(text: string, name: string): Recording {
   return { name, lines: line, events: parser.events };
 }
 
-/** What is in the file. */
-async function bytesOf(path: string): Promise<Buffer> {
-  try {
-    const info = await stat(path);
-    if (!info.isFile()) throw new UsageError(`${path} is not a file: give the path of a recording, ${EXAMPLE}.`);
-    if (info.size > MAX_BYTES) throw tooLarge(path);
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    const why = READ_ERRORS[code] ?? `can't be read (${code})`;
-    throw new UsageError(`${path} ${why}: give the path of a recording, ${EXAMPLE}.`);
-  }
-}
-
 /** Reads a recording, plain or gzip. Throws a UsageError for whatever is wrong with it. */
 export async function readPerfScript(path: string): Promise<Recording> {
-  let bytes = await bytesOf(path);
+  let bytes = await readInputFile(path, RECORDING);
   if (bytes.subarray(0, 8).toString('latin1') === 'PERFILE2') {
     throw new UsageError(
       `${path} is what \`perf record\` writes: run \`perf script -i ${path} --show-mmap-events --show-task-events > out.txt\` and give out.txt.`,
@@ -283,13 +266,9 @@ export async function readPerfScript(path: string): Promise<Recording> {
     try {
       bytes = await promisify(gunzip)(bytes, { maxOutputLength: MAX_BYTES });
     } catch (error) {
-      if (error instanceof RangeError) throw tooLarge(path);
+      if (error instanceof RangeError) throw tooLarge(path, RECORDING);
       throw new UsageError(`${path} is a damaged or cut gzip file: compress the recording again, ${EXAMPLE}.`);
     }
   }
   return parsePerfScript(bytes.toString('utf8'), path);
-}
-
-function tooLarge(path: string): UsageError {
-  return new UsageError(`${path} is larger than ${String(MAX_BYTES >> 20)} MiB: record a shorter run, ${EXAMPLE}.`);
 }

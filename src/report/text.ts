@@ -44,6 +44,21 @@ export function grouped(value: number): string {
     .replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+const TIME_UNITS: readonly (readonly [name: string, ns: number])[] = [
+  ['us', 1e3],
+  ['ms', 1e6],
+  ['s', 1e9],
+];
+
+/** A time in the unit that suits it, to three digits: 640 ns, 12.3 us, 4.50 ms, 1.20 s. */
+export function timeText(ns: number): string {
+  if (Math.round(ns) < 1000) return `${ns.toFixed(0)} ns`;
+  // What rounds to 1000 of a unit is 1 of the next.
+  const [name, size] = TIME_UNITS.find(([, unit]) => ns / unit < 999.5) ?? ['s', 1e9];
+  const value = ns / size;
+  return `${value < 999.5 ? value.toPrecision(3) : grouped(value)} ${name}`;
+}
+
 export const bold = (text: string): string => colors.bold(text);
 export const good = (text: string): string => colors.green(text);
 export const bad = (text: string): string => colors.red(text);

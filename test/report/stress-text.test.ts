@@ -1,6 +1,6 @@
 // What `pagerace stress` prints, against its golden files.
 import { describe, expect, it } from 'vitest';
-import { renderSoak, renderStress, timeText } from '../../src/report/stress-text.ts';
+import { renderSoak, renderStress } from '../../src/report/stress-text.ts';
 import { RESULTS_KIND, RESULTS_VERSION } from '../../src/stress/results.ts';
 import type { StressPoint, StressResults } from '../../src/stress/results.ts';
 import { expectGolden } from '../support/golden.ts';
@@ -125,16 +125,5 @@ describe('stress', () => {
       '12 min 34 s: held, 700 rounds, 123,456,789 faults, 163,692 a second, 7 races lost',
     );
     expect(renderSoak({ ...totals, seconds: 0 })).toContain('0 a second');
-  });
-
-  it.each([
-    [0, '0ns'],
-    [999.4, '999ns'],
-    [1000, '1.00us'],
-    [12_345, '12.3us'],
-    [2_345_678, '2.35ms'],
-    [3e9, '3.00s'],
-  ])('%d ns is %s', (ns, text) => {
-    expect(timeText(ns)).toBe(text);
   });
 });
