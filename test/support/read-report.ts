@@ -46,7 +46,7 @@ export interface PageTable {
   readonly rows: readonly (readonly PageCell[])[];
 }
 
-const squeezed = (element: Element): string => (element.textContent ?? '').replace(/\s+/g, ' ').trim();
+const squeezed = (element: Element): string => element.textContent.replace(/\s+/g, ' ').trim();
 
 /** The tables of a page; rows that only name a group are left out. */
 export function pageTables(html: string): PageTable[] {

@@ -6,7 +6,7 @@ import { latencySection, locksSection, lossesSection, scalingSection, verdictsSe
 import type { PageContext } from './figure-sections.ts';
 import { figuresOf } from './figures.ts';
 import { Markup, markup } from './markup.ts';
-import { STYLE } from './style.ts';
+import { style } from './style.ts';
 
 /** The parts, in their order. */
 const SECTIONS: readonly (readonly [id: string, title: string, content: (context: PageContext) => Markup])[] = [
@@ -32,7 +32,7 @@ export function renderPage(report: StressReport): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${title}</title>
-<style>${new Markup(STYLE)}</style>
+<style>${new Markup(style())}</style>
 </head>
 <body>
 <header>

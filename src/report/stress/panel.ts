@@ -56,7 +56,7 @@ export function cpuAxis({ counts, from, to }: CpuDomain): Plot.ScaleOptions {
     label: 'CPUs',
     labelArrow: 'none',
     inset: INSET,
-  } as Plot.ScaleOptions;
+  };
 }
 
 /** The shaded ground on which there are more CPUs than cores, named where there is room for the words. */
@@ -73,8 +73,8 @@ export function beyondMarks(cores: number, { from, to }: CpuDomain, low: number,
 }
 
 /** The line through the points of a series: whole within the cores, dotted beyond. */
-export function seriesLine<T extends { readonly x: number; readonly y: number; readonly hollow: boolean }>(
-  points: readonly T[],
+export function seriesLine(
+  points: readonly { readonly x: number; readonly y: number; readonly hollow: boolean }[],
   stroke: string,
 ): Plot.Markish[] {
   const within = points.filter(({ hollow }) => !hollow);

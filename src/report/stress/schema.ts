@@ -145,12 +145,12 @@ function placeOf(path: string): string {
 }
 
 /** What is wrong, in words, where the validator has none of ours. */
-function wrong(issue: v.BaseIssue<unknown>): string {
-  if (issue.received === 'undefined') return 'is missing';
-  if (issue.received === 'null') return 'is null, and what could not be measured is left out';
-  if (issue.received === 'NaN') return 'is not a number';
-  if (issue.kind === 'validation' || issue.type === 'check') return issue.message;
-  return `is ${printable(issue.received).slice(0, 60)}, and must be ${issue.expected ?? 'something else'}`;
+function wrong(problem: v.BaseIssue<unknown>): string {
+  if (problem.received === 'undefined') return 'is missing';
+  if (problem.received === 'null') return 'is null, and what could not be measured is left out';
+  if (problem.received === 'NaN') return 'is not a number';
+  if (problem.kind === 'validation' || problem.type === 'check') return problem.message;
+  return `is ${printable(problem.received).slice(0, 60)}, and must be ${problem.expected ?? 'something else'}`;
 }
 
 /** What a JSON document says it is. */
@@ -212,9 +212,9 @@ export function parseResults(content: string, file: string): StressResults {
   refuseOthers(document, file);
   const parsed = v.safeParse(schema, document, { abortEarly: true });
   if (!parsed.success) {
-    const [issue] = parsed.issues;
-    const place = placeOf(v.getDotPath(issue) ?? '');
-    throw new UsageError(`${file} can't be used, since ${place === '' ? 'it' : place} ${wrong(issue)}: ${ADVICE}.`);
+    const [problem] = parsed.issues;
+    const place = placeOf(v.getDotPath(problem) ?? '');
+    throw new UsageError(`${file} can't be used, since ${place === '' ? 'it' : place} ${wrong(problem)}: ${ADVICE}.`);
   }
   refuseTwins(parsed.output, file);
   return parsed.output;

@@ -9,7 +9,7 @@ const DARK = `
   --paper: #14171b; --ink: #e7e9ec; --soft: #a4acb5; --rule: #333a42; --shade: #20252b;
   --accent: #74b4ff; --bad: #ff8d84; --good: #7fd8a0; --open: #e8bb5e; --other: #59626d;`;
 
-export const STYLE: string = `
+const SHEET = `
 :root { color-scheme: light dark;${LIGHT} }
 @media (prefers-color-scheme: dark) { :root {${DARK} } }
 * { box-sizing: border-box; }
@@ -98,3 +98,8 @@ dd { margin: 0; min-width: 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;
+
+/** The style sheet of a page. */
+export function style(): string {
+  return SHEET;
+}

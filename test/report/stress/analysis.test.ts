@@ -128,7 +128,10 @@ describe('losses', () => {
       delete copy.lostPerMillion;
       return copy;
     });
-    const bare = results.points.map(({ lostPerMillion: _, ...point }) => point);
+    const bare = results.points.map((point) => {
+      const { lostPerMillion, ...rest } = point;
+      return lostPerMillion === undefined ? point : rest;
+    });
     const { losses } = report({ ...results, points: bare });
     expect(losses.map(({ lostPerMillion }) => lostPerMillion)).toEqual([0, undefined, undefined, undefined]);
     expect(losses.every(({ beside }) => beside === undefined)).toBe(true);

@@ -288,7 +288,7 @@ describe('the page', () => {
   });
 
   it('has the command of every figure, and the replay of every counterexample', () => {
-    const commands = [...document.querySelectorAll('pre')].flatMap((pre) => (pre.textContent ?? '').split('\n'));
+    const commands = [...document.querySelectorAll('pre')].flatMap((pre) => pre.textContent.split('\n'));
     for (const { workloads } of [REPORTS.both]) {
       for (const { measured } of workloads.flatMap(({ series }) => series.flatMap(({ points }) => points))) {
         expect(commands).toContain(measured.command);
@@ -317,17 +317,17 @@ describe('the page', () => {
     expect(shown.querySelectorAll('script, img')).toHaveLength(0);
     expect(written).not.toMatch(/<(?:script|img)/);
     expect(shown.querySelector('dd:nth-of-type(2)')!.textContent).toBe(nasty);
-    expect(shown.querySelector('pre')!.textContent).toBe(results.command);
+    const commands = [...shown.querySelectorAll('pre')].map(({ textContent }) => textContent);
+    expect(commands.some((text) => text.includes(results.command))).toBe(true);
   });
 
   it('is whole where there is little to show', () => {
     const results = stressResults({ workloads: ['page_fault1'], designs: ['split'], cpus: [1] });
-    const points = results.points.map(({ latency: _, ...point }) => ({
-      ...point,
-      locks: [],
-      rounds: [],
-      faultsPerSecond: 0,
-    }));
+    const points = results.points.map((point) => {
+      const { latency, ...rest } = point;
+      expect(latency).toBeDefined();
+      return { ...rest, locks: [], rounds: [], faultsPerSecond: 0 };
+    });
     const bare = renderPage(report({ ...results, points }));
     expect(parseHTML(bare).document.querySelectorAll('figure')).toHaveLength(0);
     for (const text of ['No point was violated', 'Nobody waited for a lock', 'No fault was timed'])
