@@ -24,8 +24,9 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/build.ts'],
     reporters: ['default', './test/support/skips.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Bounds for what hangs, not for what is slow: machines are shared.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // What is printed is compared: no colour, wherever the tests run.
     env: { NO_COLOR: '1' },
     server: { deps: { external: [new RegExp(`${sep}dist${sep}`)] } },
@@ -49,7 +50,6 @@ export default defineConfig({
           include: ['test/**/*.threads.test.ts'],
           maxWorkers: 1,
           fileParallelism: false,
-          testTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },
       },

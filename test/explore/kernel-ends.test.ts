@@ -1,25 +1,31 @@
 // The reduction against schedules that know nothing of it: the same ends, from the same beginning.
-import { expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Execution } from '../../src/explore/execution.ts';
 import type { KernelSubject } from '../../src/explore/kernel-subject.ts';
 import { SCENARIOS } from '../../src/explore/scenarios.ts';
 import { exploreAll, randomEnds, subjectOf } from '../support/kernel-explorer.ts';
+import type { Found } from '../support/kernel-explorer.ts';
 
 /** Scenarios that a search decides soon. */
 const SMALL = SCENARIOS.map(({ name }) => name).filter((name) => name !== 'memcg-limit');
 
-it.each(SMALL)('%s: random schedules reach nothing that the search did not', (name) => {
-  const { subject, execution, ends } = exploreAll(subjectOf(name));
-  const reached = randomEnds(subject, execution, 200, 1);
-  expect([...reached].filter((end) => !ends.has(end))).toEqual([]);
-});
+describe.each(SMALL)('%s', (name) => {
+  let found: Found;
+  beforeAll(() => {
+    found = exploreAll(subjectOf(name));
+  });
 
-it.each(SMALL)('%s: nor do they where every access is a choice, known to be shared or not', (name) => {
-  const subject = subjectOf(name);
-  const { ends } = exploreAll(subject);
-  const every = new Execution(subject, 'sc');
-  for (let word = 0; word < subject.words.length; word++) every.shared.add(word);
-  expect([...randomEnds(subject, every, 100, 2)].filter((end) => !ends.has(end))).toEqual([]);
+  it('random schedules reach nothing that the search did not', () => {
+    const { subject, execution, ends } = found;
+    expect([...randomEnds(subject, execution, 200, 1)].filter((end) => !ends.has(end))).toEqual([]);
+  });
+
+  it('nor do they where every access is a choice, known to be shared or not', () => {
+    const { subject, ends } = found;
+    const every = new Execution(subject, 'sc');
+    for (let word = 0; word < subject.words.length; word++) every.shared.add(word);
+    expect([...randomEnds(subject, every, 100, 2)].filter((end) => !ends.has(end))).toEqual([]);
+  });
 });
 
 it.each(['ptl', 'pte_recheck'])('first-touch without %s: nor where much can go wrong', (defence) => {

@@ -1,30 +1,24 @@
-// One thread that takes a lock of a machine again and again and counts, without any atomics, in what the lock protects.
-import { parentPort, workerData } from 'node:worker_threads';
+// One thread that, for each task it is sent, takes a lock of a machine again and again and counts, without any atomics,
+// in what the lock protects.
+import { parentPort } from 'node:worker_threads';
 
 const { Cpu } = await import(new URL('../../dist/src/kernel-direct/cpu.js', import.meta.url).href);
 const { spin_lock, spin_unlock, spin_trylock } = await import(
   new URL('../../dist/src/kernel-direct/locking/spinlock.js', import.meta.url).href
 );
 
-const { memory, id, cpus, lock, lockClass, counters, rounds, how } = workerData;
-const cpu = new Cpu(memory, id);
-const { words } = cpu;
-let refused = 0;
-
-const ARRIVED = counters + 3;
-
-/** Nobody begins before all are there. */
-function meet() {
-  Atomics.add(words, ARRIVED, 1);
-  Atomics.notify(words, ARRIVED);
-  for (let n = Atomics.load(words, ARRIVED); n < cpus; n = Atomics.load(words, ARRIVED))
-    Atomics.wait(words, ARRIVED, n);
-}
-
-parentPort.postMessage('ready');
-parentPort.once('message', () => {
+parentPort.on('message', (task) => {
+  const { memory, id, cpus, lock, lockClass, counters, rounds, how } = task;
+  const cpu = new Cpu(memory, id);
+  const { words } = cpu;
+  const arrived = counters + 3;
+  let refused = 0;
   try {
-    meet();
+    // Nobody begins before all are there.
+    Atomics.add(words, arrived, 1);
+    Atomics.notify(words, arrived);
+    for (let n = Atomics.load(words, arrived); n < cpus; n = Atomics.load(words, arrived))
+      Atomics.wait(words, arrived, n);
     for (let round = 0; round < rounds; round++) {
       if (how === 'try') {
         while (!spin_trylock(cpu, lock, lockClass)) refused += 1;

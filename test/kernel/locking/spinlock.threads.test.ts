@@ -1,6 +1,6 @@
 // Mutual exclusion of the spinlocks on real threads, and that a lock which never comes free is a verdict, not a hang.
 import { Worker } from 'node:worker_threads';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { LOCK_PTL, header, spinlock } from '../../../src/kernel/layout.ts';
 import { LOCK_ALGORITHMS } from '../../../src/kernel/locking/spinlock.ts';
 import { boot } from '../../../src/machine/boot.ts';
@@ -8,11 +8,15 @@ import type { Machine } from '../../../src/machine/boot.ts';
 
 const MIB = 1024 * 1024;
 const LIMIT_MS = 60_000;
-const threads: Worker[] = [];
+/** They wait for the next test: to start one takes longer than most of what it does. */
+let threads: Worker[] = [];
 
-afterEach(async () => {
-  await Promise.all(threads.splice(0).map((thread) => thread.terminate()));
-});
+async function endThreads(): Promise<void> {
+  const ending = threads;
+  threads = [];
+  await Promise.all(ending.map((thread) => thread.terminate()));
+}
+afterAll(endThreads);
 
 interface Answer {
   refused?: number;
@@ -29,21 +33,24 @@ async function compete(
 ): Promise<Answer[]> {
   const { memory, config } = machine;
   const { cpus } = config;
-  const next = (thread: Worker): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      thread.once('message', resolve);
-      thread.once('error', reject);
-      setTimeout(reject, LIMIT_MS, new Error('a thread did not answer')).unref();
-    });
-  const gang = Array.from({ length: cpus }, (_, id) => {
-    const workerData = { memory, id, cpus, lock, lockClass: LOCK_PTL, counters, rounds, how };
-    return new Worker(new URL('../../support/lock-thread.mjs', import.meta.url), { workerData });
-  });
-  threads.push(...gang);
-  await Promise.all(gang.map(next));
-  const answers = Promise.all(gang.map(next));
-  for (const thread of gang) thread.postMessage('go');
-  return answers;
+  while (threads.length < cpus) threads.push(new Worker(new URL('../../support/lock-thread.mjs', import.meta.url)));
+  const answers = threads.slice(0, cpus).map(
+    (thread, id) =>
+      new Promise<Answer>((resolve, reject) => {
+        thread.once('message', resolve);
+        thread.once('error', reject);
+        setTimeout(reject, LIMIT_MS, new Error('a thread did not answer')).unref();
+        thread.postMessage({ memory, id, cpus, lock, lockClass: LOCK_PTL, counters, rounds, how });
+      }),
+  );
+  try {
+    return await Promise.all(answers);
+  } catch (error) {
+    await endThreads();
+    throw error;
+  } finally {
+    for (const thread of threads) thread.removeAllListeners('error');
+  }
 }
 
 /** A free lock and three counters in the struct pages of frames that nobody uses. */
