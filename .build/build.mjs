@@ -20,7 +20,7 @@ const stamp = join(dist, '.stamp');
 
 /** Hash of all that the output depends on. */
 function inputsHash() {
-  const hash = createHash('sha256').update(process.version);
+  const hash = createHash('sha256');
   const files = [
     'node_modules/typescript/package.json',
     'tsconfig.json',

@@ -118,7 +118,7 @@ describe('random programs', () => {
       }),
       { numRuns: PROGRAMS, seed: 20_100 },
     );
-  }, 60_000);
+  });
 
   it('explore each Mazurkiewicz trace exactly once, and abandon none, under sc', () => {
     fc.assert(
@@ -129,7 +129,7 @@ describe('random programs', () => {
       }),
       { numRuns: PROGRAMS, seed: 20_101 },
     );
-  }, 60_000);
+  });
 
   it('come to the same ends by dpor and by every schedule', () => {
     fc.assert(
@@ -142,5 +142,5 @@ describe('random programs', () => {
       }),
       { numRuns: 60, seed: 20_102 },
     );
-  }, 60_000);
+  });
 });
