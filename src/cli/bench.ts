@@ -30,6 +30,16 @@ function faultLines(result: BenchResult): string[] {
     `zeroing a page alone: ${median(result.zeroing).toFixed(0)} ns`,
     `with faults, waits and holds timed, ${String(metered.cpus)} CPUs: ${medianRatio(metered.on, metered.off).toFixed(2)} of the rate without`,
   );
+  const rows = result.parts.map(({ part, share, nsPerFault }) => [
+    part,
+    nsPerFault.toFixed(0),
+    `${(100 * share).toFixed(1)}%`,
+  ]);
+  lines.push(
+    '',
+    'where a fault of page_fault1 and its unmapping spend their time: one CPU, profiled',
+    ...table([['part', 'ns', 'share'], ...rows]),
+  );
   if (result.compiler === undefined) lines.push('no C compiler here, so the running kernel was not measured');
   return lines;
 }

@@ -41,6 +41,8 @@ export interface LiveCpu {
 export interface RunOptions {
   /** Keep a history of loads, stores and discards for the user-memory judge. */
   history?: boolean;
+  /** Profile each CPU's thread while its program runs. */
+  profile?: boolean;
   /** Bound on the whole run in milliseconds. */
   limitMs?: number;
   /** Called once the gang is on its way. */
@@ -174,6 +176,7 @@ export class Machine {
       mm: this.mm,
       ops,
       keepsHistory: options.history === true,
+      isProfiled: options.profile === true,
     }));
     return runGang(tasks, options.limitMs ?? DEFAULT_LIMIT_MS, options.onStart);
   }
@@ -198,6 +201,7 @@ export class Machine {
         mm: this.mm,
         ops: [],
         keepsHistory: false,
+        isProfiled: false,
         port: port2,
       });
     }

@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { STOP_NONE, STOP_REQUESTED, header } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import type { DesignSource } from './design.ts';
+import type { SelfTime } from './profile.ts';
 
 /** What one worker is asked to do. */
 export interface CpuTask {
@@ -19,6 +20,8 @@ export interface CpuTask {
   /** The program; a live CPU has a port instead. */
   ops: readonly Op[];
   keepsHistory: boolean;
+  /** Whether its thread is profiled while it runs. */
+  isProfiled: boolean;
   port?: MessagePort;
 }
 
@@ -32,6 +35,8 @@ export interface CpuOutcome {
   signals: Uint8Array;
   totalFaults: number;
   history: Float64Array;
+  /** Where its time went, if that was asked for. */
+  profile?: SelfTime[];
 }
 
 /** How a gang's run ended. */

@@ -10,6 +10,8 @@ import { MAX_MEMORY } from '../machine/config.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { fill_of } from '../kernel/clear-page.ts';
 import type { Op } from '../kernel/program.ts';
+import { faultParts } from './fault-profile.ts';
+import type { PartTime } from './fault-profile.ts';
 import { mmapOp, workload } from './workloads.ts';
 
 /** 128 MiB, as page_fault1 maps. */
@@ -114,6 +116,8 @@ export interface BenchResult {
   compiler: string | undefined;
   /** Faults a second by CPUs that time faults, waits and holds, and by CPUs that do not, in turns. */
   metered: { cpus: number; on: number[]; off: number[] };
+  /** What a fault of page_fault1 is spent on, on one CPU, by its profile. */
+  parts: PartTime[];
 }
 
 /** Compiles the kernel's loop. Undefined where there is no C compiler. */
@@ -252,6 +256,15 @@ async function measureMeters(cpus: number): Promise<BenchResult['metered']> {
   return result;
 }
 
+/** What one CPU's time goes into, once it is warm. */
+async function measureParts(): Promise<PartTime[]> {
+  const machine = boot({ cpus: 1, memory: CPU_MEMORY });
+  const { programs } = programsOf('page_fault1', 1);
+  await machine.run(programs);
+  const { cpus } = await machine.run(programs, { profile: true });
+  return faultParts(cpus[0]?.profile ?? [], faultsOf('page_fault1', 1));
+}
+
 /** Runs the bench; `onPoint` is told what is being measured. */
 export async function bench(cpuCounts: readonly number[], onPoint: (text: string) => void): Promise<BenchResult> {
   const folder = await mkdtemp(join(tmpdir(), 'pagerace-bench-'));
@@ -273,7 +286,9 @@ export async function bench(cpuCounts: readonly number[], onPoint: (text: string
     }
     onPoint('what timing faults costs');
     const metered = await measureMeters(Math.min(2, Math.max(...cpuCounts)));
-    return { points, zeroing: zeroed, compiler: loop?.compiler, metered };
+    onPoint('where the time goes');
+    const parts = await measureParts();
+    return { points, zeroing: zeroed, compiler: loop?.compiler, metered, parts };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
