@@ -57,6 +57,14 @@ function bucket(cpu: Cpu, word: Word): Word {
   return cpu.layout.parked + (word & (PARK_BUCKETS - 1));
 }
 
+/**
+ * Whether a word is the barrier of programs: how long the others take to get there is their own affair, as on a host
+ * that has other work, and one that never comes is itself found stuck.
+ */
+function waits_for_programs(word: Word): boolean {
+  return word === header.barrier_generation;
+}
+
 /** Records that this CPU waits too long for `word`, stops the machine, and does not return. */
 export function declare_stuck(cpu: Cpu, word: Word, lock_class: number, holder: Word): never {
   if (control_cmpxchg(cpu, header.stop, STOP_NONE, STOP_STUCK) === STOP_NONE) {
@@ -98,7 +106,7 @@ export function* smp_cond_load(
       if (spins >= spin_threshold) {
         const now = performance.now();
         if (deadline === 0) deadline = now + control_read(cpu, header.stuck_ms);
-        else if (now > deadline) declare_stuck(cpu, word, lock_class, holder);
+        else if (now > deadline && !waits_for_programs(word)) declare_stuck(cpu, word, lock_class, holder);
         count_lock(cpu, lock_class, lock_stat.parks, 1);
         control_add(cpu, bucket(cpu, word), 1);
         if (control_read(cpu, ipi_pending) === 0 || cpu.irqs_off > 0) halt(cpu, word, value, HALT_MS);
