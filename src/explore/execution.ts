@@ -203,6 +203,11 @@ export class Execution {
     return this.drainProc(cpu, Number(word));
   }
 
+  /** Stores of a CPU that are not in memory yet, the oldest first. */
+  buffered(cpu: number): readonly BufferedStore[] {
+    return this.buffers[cpu]!.stores;
+  }
+
   /** Whether a CPU has not ended. */
   isAlive(cpu: number): boolean {
     return this.alive[cpu]!;

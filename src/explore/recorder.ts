@@ -13,7 +13,7 @@ import type { Schedule } from './token.ts';
 const STACK_FRAMES = 60;
 /** Functions that every step stands in: they say nothing about where it stands. */
 const NOT_TOLD =
-  /^(?:Cpu|ExploredCpu|ThreadCpu|Execution|Recorder|Object|Generator|cpu)\.|\.next$|^(?:whereNow|follow|record)$|^<anonymous>$/;
+  /^(?:Cpu|ExploredCpu|ThreadCpu|Execution|\w*Recorder|Timeline|Object|Generator|cpu)\.|\.next$|^(?:placeNow|follow|record)$|^<anonymous>$/;
 /** Functions that are one access, as the kernel's macros are. */
 const ACCESSORS: ReadonlySet<string> = new Set(
   Object.values(accessors).map((accessor) => (typeof accessor === 'function' ? accessor.name : '')),
@@ -27,11 +27,13 @@ export interface Watch {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-class Recorder implements Listener {
+/** Hears of every step of an execution. */
+export class Recorder implements Listener {
   readonly steps: RecordedStep[] = [];
-  private readonly execution: Execution;
+  protected readonly execution: Execution;
   private readonly notes: { note: string; values: readonly unknown[] }[][];
-  private readonly where: string[][] = [];
+  /** Per CPU: where in the program its next step stands. */
+  protected readonly where: Place[] = [];
   /** Per watch, its value after each step. */
   readonly seen: string[][];
   private open: Writable<RecordedStep> | undefined = undefined;
@@ -45,7 +47,7 @@ class Recorder implements Listener {
   }
 
   announced(cpu: number): void {
-    this.where[cpu] = whereNow();
+    this.where[cpu] = placeNow();
   }
 
   beforeStep(proc: number, step: Step, preempts: boolean): void {
@@ -69,7 +71,7 @@ class Recorder implements Listener {
       beforeHi,
       after: before,
       afterHi: beforeHi,
-      where: this.where[proc]!,
+      where: this.where[proc]!.names,
       notes: this.notes[proc]!,
     };
     this.notes[proc] = [];
@@ -107,6 +109,12 @@ class Recorder implements Listener {
     for (const [i, { read }] of this.watches.entries()) this.seen[i]!.push(read(this.execution.words));
   }
 
+  /** Forgets what is under way: the execution went elsewhere. */
+  protected quiet(): void {
+    this.open = undefined;
+    for (const notes of this.notes) notes.length = 0;
+  }
+
   note(cpu: number, note: string, values: readonly unknown[]): void {
     // What a remark names may be an object that the CPU goes on using.
     this.notes[cpu]!.push({ note, values: values.map(copied) });
@@ -117,21 +125,46 @@ function copied(value: unknown): unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : value;
 }
 
+/** Where in a program a step stands: the program's functions on the stack, innermost first. */
+export interface Place {
+  readonly names: readonly string[];
+  /** Where in its source each of them stands, as the engine tells it: `file:line:column`. */
+  readonly sources: readonly string[];
+}
+
+/** Places by the stack that they were read from: a program has not many. */
+const places = new Map<string, Place>();
+const MAX_PLACES = 20_000;
+
 /**
- * The program's functions on the stack, innermost first. A generator that delegates stands on the stack below the one it
- * delegates to, so that the stack of a step is the stack of the program.
+ * Where the step that is announced stands. A generator that delegates stands on the stack below the one it delegates to,
+ * so that the stack of a step is the stack of the program.
  */
-function whereNow(): string[] {
+function placeNow(): Place {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = STACK_FRAMES;
   const { stack = '' } = new Error();
   Error.stackTraceLimit = limit;
+  let place = places.get(stack);
+  if (place === undefined) {
+    place = placeOf(stack);
+    if (places.size < MAX_PLACES) places.set(stack, place);
+  }
+  return place;
+}
+
+function placeOf(stack: string): Place {
   const lines = stack.split('\n');
   const driver = lines.findIndex((line) => line.includes('Execution.resume'));
-  return lines
-    .slice(1, driver < 0 ? undefined : driver)
-    .map((line) => /^\s*at ([\w.$<>]+) \(/.exec(line)?.[1] ?? '')
-    .filter((name) => name !== '' && !NOT_TOLD.test(name) && !ACCESSORS.has(name));
+  const names: string[] = [];
+  const sources: string[] = [];
+  for (const line of lines.slice(1, driver < 0 ? undefined : driver)) {
+    const [, name = '', source = ''] = /^\s*at ([\w.$<>]+) \((.*)\)$/.exec(line) ?? [];
+    if (name === '' || NOT_TOLD.test(name) || ACCESSORS.has(name)) continue;
+    names.push(name);
+    sources.push(source);
+  }
+  return { names, sources };
 }
 
 /** Runs a schedule and records it; the rest, if the schedule ends early, goes on without preempting anybody. */

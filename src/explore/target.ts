@@ -108,8 +108,13 @@ export function replayTarget(
   return { ...replayed, findings, nameOf: (word) => subject.nameOf(word), machine, rules: about.rules ?? {} };
 }
 
+/** A schedule of a target as a token that says what it was made for. */
+export function tokenFor(target: KernelTarget, memoryModel: MemoryModel, schedule: string): string {
+  return `${schedule}.${fingerprint(identityOf(target.spec, memoryModel))}`;
+}
+
 /** Refuses a token that says that it was made for something else, and says for what if that can be found. */
-function refuseOthers(target: KernelTarget, memoryModel: MemoryModel, token: string): void {
+export function refuseOthers(target: KernelTarget, memoryModel: MemoryModel, token: string): void {
   const wanted = parseToken(token).fingerprint;
   if (wanted === undefined || wanted === fingerprint(identityOf(target.spec, memoryModel))) return;
   const options = optionsOf(wanted, target);

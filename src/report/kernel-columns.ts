@@ -2,9 +2,7 @@
 //
 // Which columns a table has follows from what its programs touch and from which of them changed: one that stays as it
 // was tells nothing.
-import { MM_ANONPAGES, PAGE_STRUCT_SHIFT, header, mem_cgroup, mm_struct, page } from '../kernel/layout.ts';
-import { percpu_counter, spinlock } from '../kernel/layout.ts';
-import { LOCKING_MM, LOCKING_SPLIT } from '../kernel/mm/flags.ts';
+import { PAGE_STRUCT_SHIFT, header, mem_cgroup } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import type { KernelSpec } from '../explore/kernel-setup.ts';
 import type { ExecutionRecord, RecordedStep } from '../explore/record.ts';
@@ -12,6 +10,7 @@ import type { Watch } from '../explore/recorder.ts';
 import type { Machine } from '../machine/boot.ts';
 import { entryPfn, walkAddress } from '../machine/proc.ts';
 import type { StateColumn } from './interleaving-text.ts';
+import { holderOf, letterOf, rssOf } from './machine-state.ts';
 
 const PAGE_BYTES = 4096;
 /** Pages that have a column, and columns that a table has at most: the CPUs need the room. */
@@ -73,27 +72,11 @@ function tableText(machine: Machine, address: number): string {
   return pmd === 0n ? 'none' : `0x${entryPfn(pmd).toString(16)}`;
 }
 
-function rssOf(machine: Machine): number {
-  const counter = machine.mm + mm_struct.rss_stat + MM_ANONPAGES * machine.layout.percpu_counter_words;
-  let sum = machine.words[counter + percpu_counter.count] ?? 0;
-  for (let cpu = 0; cpu < machine.config.cpus; cpu++)
-    sum += machine.words[counter + percpu_counter.counters + cpu] ?? 0;
-  return sum;
-}
-
 /** Who holds the lock of an address's PTE table, under the design that the machine has. */
 function holderText(machine: Machine, address: number): string {
-  const { words, layout } = machine;
-  const locking = words[header.locking];
-  if (locking !== LOCKING_SPLIT && locking !== LOCKING_MM) return '-';
-  let lock = machine.mm + mm_struct.page_table_lock;
-  if (locking !== LOCKING_MM) {
-    const frame = entryPfn(walkAddress(machine, address).pmd) - machine.config.basePfn;
-    if (frame < 0 || frame >= layout.frames) return '-';
-    lock = layout.mem_map + (frame << PAGE_STRUCT_SHIFT) + page.ptl;
-  }
-  const holder = words[lock + spinlock.holder] ?? 0;
-  return holder === 0 ? 'free' : `CPU${String(holder - 1)}`;
+  const holder = holderOf(machine, walkAddress(machine, address).pmd);
+  if (holder === undefined) return '-';
+  return holder < 0 ? 'free' : `CPU${String(holder)}`;
 }
 
 /** Letters for the folios of an execution, in the order in which the fault path allocates them. */
@@ -108,8 +91,7 @@ export class FolioLetters {
   }
 
   private letter(pfn: number): void {
-    const next = String.fromCharCode('A'.charCodeAt(0) + (this.letters.size % 20));
-    if (!this.letters.has(pfn)) this.letters.set(pfn, next);
+    if (!this.letters.has(pfn)) this.letters.set(pfn, letterOf(this.letters.size));
   }
 
   /** The letter of a frame; undefined: it is no folio of this execution. */

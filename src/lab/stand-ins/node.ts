@@ -1,0 +1,9 @@
+// Stands in for the few names of Node's modules that reach the bundle.
+
+/** How many cores the browser says there are. */
+export function availableParallelism(): number {
+  return navigator.hardwareConcurrency;
+}
+
+const { MessageChannel } = globalThis;
+export { MessageChannel };
