@@ -56,7 +56,11 @@ export default tseslint.config(
   { files: ['src/kernel/memory.ts'], rules: { 'no-restricted-globals': 'off' } },
   {
     // Words, frames and events are read by index from arrays whose bounds the layout fixes.
-    files: ['src/{kernel,machine,check,explore,recording}/**/*.ts', 'test/**/*.ts'],
+    files: [
+      'src/{kernel,machine,check,explore,recording}/**/*.ts',
+      'src/report/{machine-state,timeline}.ts',
+      'test/**/*.ts',
+    ],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
   },
   {

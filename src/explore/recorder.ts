@@ -16,8 +16,13 @@ const NOT_TOLD =
   /^(?:Cpu|ExploredCpu|ThreadCpu|Execution|\w*Recorder|Timeline|Object|Generator|cpu)\.|\.next$|^(?:placeNow|follow|record)$|^<anonymous>$/;
 /** Functions that are one access, as the kernel's macros are. */
 const ACCESSORS: ReadonlySet<string> = new Set(
-  Object.values(accessors).map((accessor) => (typeof accessor === 'function' ? accessor.name : '')),
+  Object.values(accessors).map((accessor) => (typeof accessor === 'function' ? plainName(accessor.name) : '')),
 );
+
+/** A name as it stands in the source: a bundler that puts two modules into one script may number it. */
+function plainName(name: string): string {
+  return name.replace(/\$\d+$/, '');
+}
 
 /** Something that is looked at after each step. */
 export interface Watch {
@@ -109,8 +114,10 @@ export class Recorder implements Listener {
     for (const [i, { read }] of this.watches.entries()) this.seen[i]!.push(read(this.execution.words));
   }
 
-  /** Forgets what is under way: the execution went elsewhere. */
-  protected quiet(): void {
+  /** Forgets all after the first so many steps, and what is under way. */
+  protected backTo(steps: number): void {
+    this.steps.length = steps;
+    for (const values of this.seen) values.length = steps;
     this.open = undefined;
     for (const notes of this.notes) notes.length = 0;
   }
@@ -159,7 +166,8 @@ function placeOf(stack: string): Place {
   const names: string[] = [];
   const sources: string[] = [];
   for (const line of lines.slice(1, driver < 0 ? undefined : driver)) {
-    const [, name = '', source = ''] = /^\s*at ([\w.$<>]+) \((.*)\)$/.exec(line) ?? [];
+    const [, told = '', source = ''] = /^\s*at ([\w.$<>]+) \((.*)\)$/.exec(line) ?? [];
+    const name = plainName(told);
     if (name === '' || NOT_TOLD.test(name) || ACCESSORS.has(name)) continue;
     names.push(name);
     sources.push(source);

@@ -6,4 +6,6 @@ declare module '*.svelte' {
   export default component;
 }
 
+declare module '*.css';
+
 declare module '@erased-kernel';

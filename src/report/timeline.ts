@@ -3,22 +3,23 @@
 //
 // States are kept, so that looking back costs nothing; going on from an earlier step runs the schedule up to there once
 // more, unheard, which takes less than a frame of a screen even for the longest timelines.
-import { complaintOf } from '../explore/complaint.ts';
+import { complaintOf, waitingCpus } from '../explore/complaint.ts';
 import { Execution } from '../explore/execution.ts';
 import { KernelSubject } from '../explore/kernel-subject.ts';
 import type { MemoryModel } from '../explore/program.ts';
 import type { RecordedStep } from '../explore/record.ts';
 import { Recorder } from '../explore/recorder.ts';
-import type { Place } from '../explore/recorder.ts';
+import type { Place, Watch } from '../explore/recorder.ts';
 import type { Complaint } from '../explore/subject.ts';
-import { defaultModel, refuseOthers, tokenFor } from '../explore/target.ts';
-import type { KernelTarget } from '../explore/target.ts';
+import { defaultModel, kernelAbout, refuseOthers, tokenFor } from '../explore/target.ts';
+import type { KernelTarget, TargetReplay } from '../explore/target.ts';
 import { parseToken } from '../explore/token.ts';
 import type { BufferedStore } from '../explore/store-buffers.ts';
 import type { Finding } from '../check/finding.ts';
 import type { Op } from '../kernel/program.ts';
 import type { Step, StepKind } from '../kernel/memory.ts';
 import { UsageError } from '../machine/usage-error.ts';
+import { kernelWatches } from './kernel-columns.ts';
 import { StateReader } from './machine-state.ts';
 import type { MachineState } from './machine-state.ts';
 
@@ -60,8 +61,8 @@ class MomentRecorder extends Recorder {
   private readonly folios: number[] = [];
   private readonly reader: StateReader;
 
-  constructor(execution: Execution, reader: StateReader) {
-    super(execution, []);
+  constructor(execution: Execution, reader: StateReader, watches: readonly Watch[]) {
+    super(execution, watches);
     this.reader = reader;
   }
 
@@ -96,8 +97,8 @@ class MomentRecorder extends Recorder {
   }
 
   /** Forgets all after the first so many steps. */
-  backTo(steps: number): void {
-    this.steps.length = steps;
+  override backTo(steps: number): void {
+    super.backTo(steps);
     this.procs.length = steps;
     this.moments.length = steps + 1;
     this.folios.length = steps + 1;
@@ -105,7 +106,6 @@ class MomentRecorder extends Recorder {
     this.moments[steps]!.cpus.forEach(({ place }, cpu) => {
       this.where[cpu] = place;
     });
-    this.quiet();
   }
 
   private moment(): Moment {
@@ -137,6 +137,7 @@ export class Timeline {
   readonly subject: KernelSubject;
   private readonly execution: Execution;
   private readonly recorder: MomentRecorder;
+  private readonly watched: readonly string[];
   private ended: Outcome | undefined = undefined;
 
   /** Stands before the first step. Throws a UsageError for a machine that is not possible. */
@@ -148,7 +149,11 @@ export class Timeline {
     this.execution.maxSteps = MAX_TIMELINE;
     const addresses = [...new Set(target.spec.programs.flat().flatMap(addressesOf))];
     const reader = new StateReader(this.execution, this.subject.machine, addresses);
-    this.recorder = new MomentRecorder(this.execution, reader);
+    const watches = kernelWatches(target.spec)(this.subject.machine);
+    this.watched = watches.map(({ name }) => name);
+    this.recorder = new MomentRecorder(this.execution, reader, watches);
+    // Which words CPUs share is known after a run: only accesses to those are choices.
+    this.runUnheard();
     this.execution.listener = this.recorder;
     this.execution.restart();
     this.recorder.catchUp();
@@ -161,7 +166,8 @@ export class Timeline {
   /** The machine after so many steps. */
   after(steps: number): Moment {
     const moment = this.recorder.moments[steps];
-    if (moment === undefined) throw new Error(`Timeline.after: there are ${String(this.steps.length)} steps, not ${String(steps)}`);
+    if (moment === undefined)
+      throw new Error(`Timeline.after: there are ${String(this.steps.length)} steps, not ${String(steps)}`);
     return moment;
   }
 
@@ -243,6 +249,47 @@ export class Timeline {
     if (!this.isOver) return undefined;
     this.ended ??= this.judged();
     return this.ended;
+  }
+
+  /** The execution so far as a replay, for all that tells of replays. */
+  replayed(): TargetReplay {
+    const { execution, subject, target, recorder } = this;
+    const { complaint, findings } = this.outcome ?? { complaint: undefined, findings: [] };
+    const isStuck = !execution.overran && execution.errors.length === 0 && !execution.isOver();
+    const record = {
+      steps: recorder.steps,
+      token: this.token(),
+      end: execution.overran
+        ? ('bound' as const)
+        : this.isOver && isStuck
+          ? ('deadlock' as const)
+          : ('complete' as const),
+      waiting: this.isOver && isStuck ? waitingCpus(execution) : [],
+      errors: [...execution.errors],
+      watched: this.watched.map((name, i) => ({ name, values: recorder.seen[i]! })),
+    };
+    const { rules = {} } = kernelAbout(subject, target.spec, this.memoryModel);
+    return {
+      record,
+      complaint,
+      findings,
+      nameOf: (word) => subject.nameOf(word),
+      machine: subject.machine,
+      rules,
+      memory: Int32Array.from(subject.words),
+      returns: execution.end().returns,
+    };
+  }
+
+  private runUnheard(): void {
+    const { execution } = this;
+    execution.restart();
+    for (let i = 0; i < MAX_TIMELINE; i++) {
+      let next = -1;
+      for (let proc = execution.procs - 1; proc >= 0; proc--) if (execution.isEnabled(proc)) next = proc;
+      if (next < 0 || execution.errors.length > 0 || execution.overran) return;
+      execution.take(next);
+    }
   }
 
   private judged(): Outcome {

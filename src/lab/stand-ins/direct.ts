@@ -3,5 +3,7 @@ import * as erased from '@erased-kernel';
 import type * as stepped from '../../kernel/index.ts';
 import type { Direct } from '../../machine/direct.ts';
 
+const untyped: unknown = erased;
+
 /** The kernel at full speed. */
-export const kernel: Direct<typeof stepped> = erased as unknown as Direct<typeof stepped>;
+export const kernel: Direct<typeof stepped> = untyped as Direct<typeof stepped>;

@@ -5,5 +5,5 @@ export function availableParallelism(): number {
   return navigator.hardwareConcurrency;
 }
 
-const { MessageChannel } = globalThis;
-export { MessageChannel };
+/** Channels of the browser's own. */
+export const MessageChannel: typeof globalThis.MessageChannel = globalThis.MessageChannel;

@@ -1,0 +1,84 @@
+// Builds the lab to dist/lab: one script for the page and its workers, one style sheet, and the kernel's sources with
+// the places of the script that they became. Needs the build of the rest, whose erased kernel it takes.
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const lab = join(root, 'src', 'lab');
+const out = join(root, 'dist', 'lab');
+const stamp = join(out, '.stamp');
+
+/** Hash of all that the output depends on. */
+function inputsHash() {
+  const hash = createHash('sha256');
+  const files = ['package-lock.json', '.build/lab.mjs', 'dist/.stamp'];
+  for (const name of readdirSync(lab, { recursive: true })) {
+    if (/\.(?:svelte|css|html|ts)$/.test(name)) files.push(join('src', 'lab', name));
+  }
+  for (const file of files.sort()) hash.update(file).update(readFileSync(join(root, file)));
+  return hash.digest('hex');
+}
+
+const hash = inputsHash();
+if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) process.exit(0);
+
+const { build } = await import('vite');
+const { svelte, vitePreprocess } = await import('@sveltejs/vite-plugin-svelte');
+
+const machine = join(root, 'src', 'machine');
+const standIn = (name) => join(lab, 'stand-ins', `${name}.ts`);
+/** Modules that only Node can run, and what stands in for them. */
+const STAND_INS = new Map([
+  ...['gang', 'live', 'garbage', 'design', 'direct'].map((name) => [join(machine, `${name}.ts`), standIn(name)]),
+  ['node:os', standIn('node')],
+  ['node:worker_threads', standIn('node')],
+  ['@erased-kernel', join(root, 'dist', 'src', 'kernel-direct', 'index.js')],
+]);
+
+const standIns = {
+  name: 'stand-ins',
+  enforce: 'pre',
+  async resolveId(source, importer, options) {
+    const direct = STAND_INS.get(source);
+    if (direct !== undefined) return direct;
+    if (importer === undefined || importer.startsWith(join(lab, 'stand-ins'))) return null;
+    const resolved = await this.resolve(source, importer, { ...options, skipSelf: true });
+    return resolved === null ? null : (STAND_INS.get(resolved.id) ?? null);
+  },
+};
+
+const fresh = `${out}.new-${process.pid}`;
+await build({
+  configFile: false,
+  root: lab,
+  logLevel: 'warn',
+  publicDir: false,
+  plugins: [standIns, svelte({ configFile: false, preprocess: vitePreprocess(), compilerOptions: { css: 'external' } })],
+  build: {
+    outDir: fresh,
+    emptyOutDir: true,
+    target: 'es2023',
+    // Where a step stands is read from the stack: names must stay.
+    minify: false,
+    sourcemap: true,
+    cssCodeSplit: false,
+    rollupOptions: {
+      input: join(lab, 'main.ts'),
+      output: {
+        format: 'es',
+        entryFileNames: 'lab.js',
+        assetFileNames: 'lab.[ext]',
+        codeSplitting: false,
+      },
+    },
+  },
+});
+cpSync(join(lab, 'index.html'), join(fresh, 'index.html'));
+writeFileSync(join(fresh, '.stamp'), hash);
+const old = `${out}.old-${process.pid}`;
+if (existsSync(out)) renameSync(out, old);
+mkdirSync(dirname(out), { recursive: true });
+renameSync(fresh, out);
+rmSync(old, { recursive: true, force: true });
