@@ -2,7 +2,8 @@
 // the places of the script that they became. Needs the build of the rest, whose erased kernel it takes.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { SourceMap } from 'node:module';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -49,6 +50,34 @@ const standIns = {
   },
 };
 
+/**
+ * The stepped kernel's sources, and which of their lines each line of the script is: runs of [line of the script, file,
+ * line of the file, how many lines go on like that], all counted from 1, files from 0.
+ */
+function kernelSources() {
+  const kernel = join(root, 'src', 'kernel');
+  const map = JSON.parse(readFileSync(join(fresh, 'lab.js.map'), 'utf8'));
+  const decoded = new SourceMap(map);
+  const script = readFileSync(join(fresh, 'lab.js'), 'utf8').split('\n');
+  const files = new Map();
+  const runs = [];
+  for (const [i, text] of script.entries()) {
+    const { originalSource, originalLine } = decoded.findEntry(i, text.search(/\S/));
+    if (originalSource === undefined) continue;
+    // Relative to where the map lies; the erased kernel has maps of its own, which lead nowhere near here.
+    const source = relative(kernel, resolve(fresh, originalSource));
+    if (source.startsWith('..') || !existsSync(join(kernel, source))) continue;
+    if (!files.has(source)) files.set(source, files.size);
+    const file = files.get(source);
+    const last = runs.at(-1);
+    const goesOn = last?.[1] === file && last[0] + last[3] === i + 1 && last[2] + last[3] === originalLine + 1;
+    if (goesOn) last[3] += 1;
+    else runs.push([i + 1, file, originalLine + 1, 1]);
+  }
+  const texts = [...files.keys()].map((name) => ({ name, text: readFileSync(join(kernel, name), 'utf8') }));
+  return { files: texts, runs };
+}
+
 const fresh = `${out}.new-${process.pid}`;
 await build({
   configFile: false,
@@ -75,6 +104,8 @@ await build({
     },
   },
 });
+writeFileSync(join(fresh, 'sources.json'), JSON.stringify(kernelSources()));
+rmSync(join(fresh, 'lab.js.map'));
 cpSync(join(lab, 'index.html'), join(fresh, 'index.html'));
 writeFileSync(join(fresh, '.stamp'), hash);
 const old = `${out}.old-${process.pid}`;
