@@ -237,6 +237,18 @@ export class Timeline {
     return tokenFor(this.target, this.memoryModel, turns.length === 0 ? '0:0' : turns.join(','));
   }
 
+  /** The procs of the first so many steps, run-length. */
+  turns(steps: number): { proc: string; count: number }[] {
+    const turns: { proc: string; count: number }[] = [];
+    for (let i = 0; i < steps; i++) {
+      const proc = this.execution.procName(this.recorder.procs[i]!);
+      const last = turns.at(-1);
+      if (last?.proc === proc) last.count += 1;
+      else turns.push({ proc, count: 1 });
+    }
+    return turns;
+  }
+
   /** Whether nobody can go on, or something went wrong. */
   get isOver(): boolean {
     const { execution } = this;
@@ -302,18 +314,6 @@ export class Timeline {
   private wentOn(): void {
     this.recorder.catchUp();
     this.ended = undefined;
-  }
-
-  /** The procs of the first so many steps, run-length. */
-  private turns(steps: number): { proc: string; count: number }[] {
-    const turns: { proc: string; count: number }[] = [];
-    for (let i = 0; i < steps; i++) {
-      const proc = this.execution.procName(this.recorder.procs[i]!);
-      const last = turns.at(-1);
-      if (last?.proc === proc) last.count += 1;
-      else turns.push({ proc, count: 1 });
-    }
-    return turns;
   }
 }
 
