@@ -16,6 +16,8 @@ export interface LabWorker {
 export const SCRIPT_ID = 'lab-script';
 
 function scriptUrl(): string {
+  // A thread that starts threads runs the script that it starts.
+  if (typeof document === 'undefined') return self.location.href;
   const inline = document.getElementById(SCRIPT_ID);
   if (inline === null) return import.meta.url;
   return URL.createObjectURL(new Blob([inline.textContent], { type: 'text/javascript' }));
