@@ -254,9 +254,8 @@ export class Execution {
     taken.width = step.width;
     taken.value = this.words[step.word]!;
     taken.valueHi = step.width === 2 ? this.words[step.word + 1]! : 0;
-    // Whom an interrupt wakes where a lock is still held has only looked at the lock.
-    const woken = step.ready !== undefined && !step.ready(taken.value);
-    taken.cls = woken ? READ : classOf(step, taken.value, taken.valueHi, taken.value === step.operand);
+    const only = hasOnlyLooked(step, taken.value);
+    taken.cls = only ? READ : classOf(step, taken.value, taken.valueHi, taken.value === step.operand);
     taken.operand = step.operand;
     taken.operandHi = step.operand_hi;
     taken.ready = step.ready;
@@ -412,6 +411,7 @@ export class Execution {
   private stores(step: Step): boolean {
     if (this.model !== 'sc' && isStore(step.kind)) return false;
     const value = this.words[step.word]!;
+    if (hasOnlyLooked(step, value)) return false;
     const high = step.width === 2 ? this.words[step.word + 1]! : 0;
     return classOf(step, value, high, value === step.operand) !== READ;
   }
@@ -431,6 +431,11 @@ export class Execution {
     const seen = this.shared.touch(proc, step);
     return seen || (step.ready !== undefined && !this.isReady(step));
   }
+}
+
+/** Whom an interrupt wakes where a lock is still held has only looked at the lock. */
+export function hasOnlyLooked(step: Step, value: number): boolean {
+  return step.ready !== undefined && !step.ready(value);
 }
 
 function isStore(kind: StepKind): boolean {

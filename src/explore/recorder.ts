@@ -2,6 +2,7 @@
 import * as accessors from '../kernel/memory.ts';
 import type { Step } from '../kernel/memory.ts';
 import { waitingCpus } from './complaint.ts';
+import { hasOnlyLooked } from './execution.ts';
 import type { Execution, Listener } from './execution.ts';
 import { READ, classOf } from './footprint.ts';
 import type { ExecutionRecord, RecordedStep } from './record.ts';
@@ -59,10 +60,10 @@ export class Recorder implements Listener {
     const { execution } = this;
     const { words } = execution;
     const before = words[step.word] ?? 0;
-    const beforeHi = words[step.word + 1] ?? 0;
+    const beforeHi = step.width > 1 ? (words[step.word + 1] ?? 0) : 0;
     const isLock = step.kind.includes('lock') || step.kind === 'wait';
     const buffered = execution.model !== 'sc' && /write$|^release$/.test(step.kind);
-    const cls = classOf(step, before, beforeHi, before === step.operand);
+    const cls = hasOnlyLooked(step, before) ? READ : classOf(step, before, beforeHi, before === step.operand);
     this.open = {
       index: this.steps.length,
       cpu: proc,
@@ -85,7 +86,7 @@ export class Recorder implements Listener {
   beforeDrain(_proc: number, cpu: number, store: BufferedStore): void {
     const { words } = this.execution;
     const before = words[store.word]!;
-    const beforeHi = words[store.word + 1] ?? 0;
+    const beforeHi = store.data.length > 1 ? (words[store.word + 1] ?? 0) : 0;
     this.open = {
       index: this.steps.length,
       cpu,
@@ -108,7 +109,7 @@ export class Recorder implements Listener {
     const { open } = this;
     if (open === undefined) return;
     open.after = this.execution.words[open.word] ?? 0;
-    open.afterHi = this.execution.words[open.word + 1] ?? 0;
+    open.afterHi = open.width > 1 ? (this.execution.words[open.word + 1] ?? 0) : 0;
     this.steps.push(open);
     this.open = undefined;
     for (const [i, { read }] of this.watches.entries()) this.seen[i]!.push(read(this.execution.words));

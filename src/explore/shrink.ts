@@ -69,7 +69,7 @@ interface Choice {
 }
 
 /** Leaves out turns, one by one, as long as the schedule still fails. */
-function withoutPreemptions(
+export function withoutPreemptions(
   execution: Execution,
   found: FailingSchedule,
   complain: (execution: Execution) => Complaint | undefined,

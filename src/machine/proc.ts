@@ -10,7 +10,7 @@ import {
   vma as vm_area,
 } from '../kernel/layout.ts';
 import { pgd_index, pmd_index, pte_index, pud_index } from '../kernel/arch/x86/pgtable.ts';
-import { VM_SOFTDIRTY } from '../kernel/mm/flags.ts';
+import { VM_READ, VM_SOFTDIRTY } from '../kernel/mm/flags.ts';
 import type { Machine } from './boot.ts';
 
 /** The entries on the way to an address, top down; an entry that is not reached is 0. */
@@ -68,6 +68,11 @@ function vmFlagsAt(machine: Machine, address: number): number {
     if (start <= address && address < end) return words[(words[slot + maple_slot.vma] ?? 0) + vm_area.vm_flags] ?? 0;
   }
   return 0;
+}
+
+/** Whether a user may read at an address. */
+export function readableAt(machine: Machine, address: number): boolean {
+  return (vmFlagsAt(machine, address) & VM_READ) !== 0;
 }
 
 /** The 64-bit entry of /proc/PID/pagemap for an address (fs/proc/task_mmu.c), as root sees it. */

@@ -1,4 +1,24 @@
-// pagerace/testing: fast-check properties for races. Needs fast-check, which is an optional peer dependency.
+// pagerace/testing: fast-check arbitraries and properties for races, of the kernel and of any concurrent object. Needs
+// fast-check, which is an optional peer dependency.
+export { cpuProgram, cpuPrograms, defences, machineConfig, mapArena } from './arbitraries.ts';
+export type { CpuProgramOptions, CpuProgramsOptions, MachineConfigOptions } from './arbitraries.ts';
+export { gangProperty } from './gang-property.ts';
+export type { GangPropertyOptions } from './gang-property.ts';
+export { DEFAULT_WEIGHTS } from './operations.ts';
+export type { ArenaOptions, OperationKind } from './operations.ts';
+export { exploreCase, replayCase } from './race-case.ts';
+export type { CaseOptions, CaseReplay, CaseStrategy, RaceCase } from './race-case.ts';
+export type { RaceBody, RaceEnd } from './race-end.ts';
+export { RaceFailure } from './race-failure.ts';
+export type { Sighting } from './race-failure.ts';
+export { raceCases, raceProperty } from './race-property.ts';
+export type { RaceArbitraries } from './race-property.ts';
+export { recordingSlice } from './recording-slice.ts';
+export type { RecordingSliceOptions } from './recording-slice.ts';
+export { runSchedule, schedule, scheduleOf } from './schedule.ts';
+export type { Preemption, Schedule, ScheduleOptions, ScheduledRun } from './schedule.ts';
+export type { FoundFailure } from './smallest-failure.ts';
+export type { RacePrograms } from './smaller-programs.ts';
 export { parallelProgram } from './concurrent-object.ts';
 export type {
   Call,
@@ -30,4 +50,5 @@ export type {
 export type { ProgramFailure } from './program-failure.ts';
 export { raceProgram } from './raced.ts';
 export type { RaceOptions, RacedProgram } from './raced.ts';
+export { closeGangs } from '../machine/gang.ts';
 export { closeRounds } from '../stress/rounds.ts';
