@@ -89,7 +89,7 @@ await build({
     outDir: fresh,
     emptyOutDir: true,
     target: 'es2023',
-    // Where a step stands is read from the stack: names must stay.
+    // Where a step stands is read from the stack: names must stay, and each statement its line.
     minify: false,
     sourcemap: true,
     cssCodeSplit: false,
@@ -100,6 +100,7 @@ await build({
         entryFileNames: 'lab.js',
         assetFileNames: 'lab.[ext]',
         codeSplitting: false,
+        minify: { compress: false, mangle: false, codegen: { removeWhitespace: false } },
       },
     },
   },

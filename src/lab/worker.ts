@@ -3,12 +3,15 @@ import * as Comlink from 'comlink';
 import type { CpuOutcome, CpuTask } from '../machine/gang.ts';
 import { kernel } from '../machine/direct.ts';
 import { continuations } from './model/continuations.ts';
+import { raceBatch } from './model/race.ts';
+import type { RaceBatch, RaceRequest } from './model/race.ts';
 import type { ContinuationsRequest, Continuations } from './model/continuations.ts';
 
 /** What threads answer to. */
 export interface WorkerApi {
   runCpu(task: CpuTask): CpuOutcome;
   continuations(request: ContinuationsRequest): Continuations;
+  raceBatch(request: RaceRequest): Promise<RaceBatch>;
 }
 
 /** Runs one CPU's program from the barrier to its end; as workers/cpu.ts does in Node. */
@@ -38,6 +41,6 @@ function runCpu(task: CpuTask): CpuOutcome {
 
 /** Answers the page that started this thread. */
 export function serveWorker(): void {
-  const api: WorkerApi = { runCpu, continuations };
+  const api: WorkerApi = { runCpu, continuations, raceBatch };
   Comlink.expose(api);
 }

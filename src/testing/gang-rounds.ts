@@ -10,7 +10,7 @@ import type { Op } from '../kernel/program.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
 import { UsageError } from '../machine/usage-error.ts';
-import { PAGE_BYTES, pagesTouched } from './operations.ts';
+import { PAGE_BYTES, pagesTouched } from './pages.ts';
 import type { RaceCase } from './race-case.ts';
 import { judgeEnd } from './race-end.ts';
 import type { RaceBody } from './race-end.ts';
@@ -113,7 +113,8 @@ export async function runRounds(
     for (const [round, shift] of shifts.entries()) {
       const from = programs.map((ops) => round * (ops.length + 1) + 1);
       const complaint = judgeEnd(body, { race, machine, seen, shift, from });
-      if (complaint !== undefined) return { round: round + 1, rounds, finding: { ...complaint, details: [] } };
+      if (complaint !== undefined)
+        return { round: round + 1, rounds, count: 1, finding: { ...complaint, details: [] } };
     }
   }
   const last = ended ? [machine.runHere(moved(loadsOf(all)), 0, true)] : [];
@@ -134,7 +135,10 @@ function sightingOf(findings: readonly Finding[], places: Places): Sighting {
   const text = worst.judge === 'I13' ? (worst.details[0] ?? worst.message) : worst.message;
   const message =
     round === undefined ? text : text.replace(ADDRESS, (hex) => addressText(Number(hex) - round * stride));
-  return { round: round === undefined ? undefined : round + 1, rounds, finding: { ...worst, message } };
+  // One is told by its own sentence, several begin with their number.
+  const [, several = '1'] = /^(\d+) /.exec(worst.message) ?? [];
+  const count = Number(several);
+  return { round: round === undefined ? undefined : round + 1, rounds, count, finding: { ...worst, message } };
 }
 
 /** A load of each word that is stored to or read. */

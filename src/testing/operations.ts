@@ -13,9 +13,9 @@ import {
 } from '../kernel/mm/flags.ts';
 import type { Op } from '../kernel/program.ts';
 import { UsageError } from '../machine/usage-error.ts';
+import { PAGE_BYTES } from './pages.ts';
 import { weighted } from './value-arbitrary.ts';
 
-export const PAGE_BYTES = 4096;
 export const WORD_BYTES = 4;
 /** Two pages before the end of what one page table maps, so that a region of more has pages in two tables. */
 const FIRST_REGION = 0x75e52fdfe000;
@@ -168,23 +168,4 @@ export function numbered(
 
 function storesValue(op: Op): op is Extract<Op, { value: number; addr: number }> {
   return op.op === 'store' || (op.op === 'touch' && op.write);
-}
-
-/** The pages that an operation is about: their first addresses; none where it is about no address. */
-export function pagesTouched(op: Op): number[] {
-  if (op.op === 'repeat') return op.ops.flatMap(pagesTouched);
-  if (!('addr' in op)) return [];
-  const first = pageOf(op.addr);
-  return Array.from({ length: pagesIn(op) }, (_, i) => first + i * PAGE_BYTES);
-}
-
-/** First address of the page of an address. */
-export function pageOf(addr: number): number {
-  return Math.floor(addr / PAGE_BYTES) * PAGE_BYTES;
-}
-
-/** How many pages an operation is about. */
-export function pagesIn(op: Op): number {
-  if ('length' in op) return Math.max(1, Math.ceil(op.length / PAGE_BYTES));
-  return op.op === 'touch' ? Math.max(1, op.pages) : 1;
 }

@@ -20,6 +20,8 @@ export interface Sighting {
   /** Which round it was in, from 1; undefined: what was left behind does not say. */
   readonly round: number | undefined;
   readonly rounds: number;
+  /** How often it was seen in all rounds, as far as the finding counts. */
+  readonly count: number;
   readonly finding: Finding;
 }
 

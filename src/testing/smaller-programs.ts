@@ -3,7 +3,8 @@
 // Everything here is a function of the operations alone. The boldest candidates come first: most failures need two
 // operations that meet on one page.
 import type { Op } from '../kernel/program.ts';
-import { PAGE_BYTES, WORD_BYTES, numbered, pageOf, pagesIn, pagesTouched } from './operations.ts';
+import { WORD_BYTES, numbered } from './operations.ts';
+import { PAGE_BYTES, pageOf, pagesIn, pagesTouched } from './pages.ts';
 
 /** What a machine is made ready with, and what each CPU then does. */
 export interface RacePrograms {
