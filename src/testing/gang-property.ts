@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { wholeIn } from './operations.ts';
 import { runRounds } from './gang-rounds.ts';
+import { judgeEnd } from './race-end.ts';
 import { checkCaseOptions, exploreCase } from './race-case.ts';
 import type { CaseOptions, RaceCase } from './race-case.ts';
 import type { RaceBody } from './race-end.ts';
@@ -94,7 +95,9 @@ export function gangProperty(
       if (failure !== undefined) throw new RaceFailure({ race, found: failure, options: rest, body, sighting: before });
       return;
     }
-    const sighting = await runRounds(race, gang, body);
+    const sighting = await (body === undefined
+      ? runRounds(race, gang)
+      : runRounds(race, gang, (round) => judgeEnd(body, round)));
     if (sighting === undefined) return;
     cases.saw(race, sighting);
     const { failure, executions } = exploreCase(race, explaining, body);

@@ -9,11 +9,11 @@ import { PAGE_STRUCT_SHIFT, page } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
+import type { Complaint } from '../explore/subject.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { PAGE_BYTES, pagesTouched } from './pages.ts';
 import type { RaceCase } from './race-case.ts';
-import { judgeEnd } from './race-end.ts';
-import type { RaceBody } from './race-end.ts';
+import type { EndSource } from './race-end.ts';
 import type { Sighting } from './race-failure.ts';
 
 /** How a gang runs a case. */
@@ -87,11 +87,14 @@ function machineFor(race: RaceCase, rounds: number): Machine {
   return boot({ memory, maxVmas, ...race.config, cpus: race.programs.length });
 }
 
-/** Runs a case in rounds on threads; what was seen, or undefined where all of it held. Throws a UsageError. */
+/**
+ * Runs a case in rounds on threads; what was seen, or undefined where all of it held. `judgeRound` is asked about each
+ * round before the judges are. Throws a UsageError.
+ */
 export async function runRounds(
   race: RaceCase,
   { rounds: wanted, limitMs }: GangOptions,
-  body: RaceBody | undefined,
+  judgeRound?: (round: EndSource) => Complaint | undefined,
 ): Promise<Sighting | undefined> {
   checkMovable(race);
   const { setup, programs } = race;
@@ -108,11 +111,11 @@ export async function runRounds(
   const tasks = programs.map((ops) => shifts.flatMap((shift) => [barrier, ...ops.map((op) => movedBy(op, shift))]));
   const outcome = await machine.run(tasks, { history: true, limitMs });
   const ended = outcome.died.length === 0 && outcome.cpus.every(({ status }) => status === 'done');
-  if (ended && body !== undefined) {
+  if (ended && judgeRound !== undefined) {
     const seen = [...outcome.cpus].sort((a, b) => a.cpu - b.cpu);
     for (const [round, shift] of shifts.entries()) {
       const from = programs.map((ops) => round * (ops.length + 1) + 1);
-      const complaint = judgeEnd(body, { race, machine, seen, shift, from });
+      const complaint = judgeRound({ race, machine, seen, shift, from });
       if (complaint !== undefined)
         return { round: round + 1, rounds, count: 1, finding: { ...complaint, details: [] } };
     }

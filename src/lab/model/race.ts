@@ -34,7 +34,7 @@ export async function raceBatch({ plan, rounds }: RaceRequest): Promise<RaceBatc
     programs,
     config: { ...(locking === undefined ? {} : { locking }), ...(without === undefined ? {} : { without }) },
   };
-  const seen = await runRounds(race, { rounds, limitMs: LIMIT_MS }, undefined);
+  const seen = await runRounds(race, { rounds, limitMs: LIMIT_MS });
   if (seen === undefined) return { rounds, losses: 0, message: undefined };
   const { finding } = seen;
   return { rounds: seen.rounds, losses: seen.count, message: finding.message };
