@@ -14,6 +14,7 @@ const [example = '', printed = '', kept = ''] = [...section.matchAll(/^```(?:ts)
   ([, text]) => text,
 );
 
+/** For each program that is run: for what hangs, since machines are shared. */
 const LIMIT_MS = 120_000;
 const project = mkdtempSync(join(tmpdir(), 'pagerace-package-'));
 afterAll(() => {
@@ -66,7 +67,7 @@ interface Report {
   }[];
 }
 
-describe("the README's property", () => {
+describe("the README's property", { timeout: LIMIT_MS }, () => {
   it('holds for what Linux does, and comes down to what is printed there without the recheck', () => {
     const reporters = ['--reporter=default', '--reporter=json', '--outputFile.json=results.json'];
     const { output } = runInstalled('vitest/vitest.mjs', ['run', '--root', project, ...reporters]);
@@ -100,7 +101,7 @@ describe("the README's property", () => {
   });
 });
 
-describe('types', () => {
+describe('types', { timeout: LIMIT_MS }, () => {
   const uses = `
 import { expect } from 'vitest';
 import { boot } from 'pagerace';
