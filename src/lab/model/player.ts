@@ -1,4 +1,5 @@
-// How the reader moves along a timeline: playing, its speed, two markers, and whether single accesses are told.
+// How the reader moves along a timeline: playing, its speed, two markers, whether single accesses are told, and what
+// could not be done.
 import type { Session, StepView } from './session.ts';
 
 /** Named steps a second. */
@@ -14,12 +15,16 @@ export class Player {
   private pace = 2;
   private running = false;
   private single = false;
+  private told = '';
   private readonly marked = new Map<Marker, number>();
   private readonly listeners = new Set<() => void>();
   private readonly session: Session;
 
   constructor(session: Session) {
     this.session = session;
+    session.onChange(() => {
+      this.told = '';
+    });
   }
 
   /** Calls `listener` after each change; the function that is returned ends that. */
@@ -48,6 +53,16 @@ export class Player {
 
   set singles(singles: boolean) {
     this.single = singles;
+    this.changed();
+  }
+
+  /** Why what was asked for last can't be done; empty: it was done. */
+  get notice(): string {
+    return this.told;
+  }
+
+  tell(notice: string): void {
+    this.told = notice;
     this.changed();
   }
 
