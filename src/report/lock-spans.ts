@@ -24,7 +24,7 @@ const TAKES: readonly string[] = ['lock', 'trylock', 'read-lock', 'read-trylock'
 const RELEASES: readonly string[] = ['unlock', 'read-unlock', 'write-unlock'];
 
 /** All takings of locks, in the order in which they were taken; those that still waited in the end come last. */
-export function lockSpans(record: ExecutionRecord): LockSpan[] {
+export function lockSpans(record: Pick<ExecutionRecord, 'steps' | 'waiting'>): LockSpan[] {
   const { steps } = record;
   const end = steps.length;
   const spans: LockSpan[] = [];
