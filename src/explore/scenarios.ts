@@ -181,6 +181,40 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+/**
+ * Scenarios that teach: no defence is put to the test by them. They explore and replay as the others do, by name, and
+ * are no part of what tests and tables run through.
+ */
+export const LESSONS: readonly Scenario[] = [
+  {
+    name: 'one-cpu',
+    shows: 'one CPU stores to a page that nobody has touched: there is one order of its steps, and nothing to lose',
+    defences: {},
+    cpus: [1],
+    setup: [map(A, 4), store(A + PAGE, 9)],
+    programs: () => [[store(A, 1)]],
+  },
+  {
+    name: 'two-readers',
+    shows: 'CPUs load from one page that nobody has touched: each may map the zero page, and no folio is made',
+    defences: {},
+    cpus: [2, 3],
+    setup: [map(A, 4), store(A + PAGE, 9)],
+    programs: each(() => [load(A)]),
+  },
+  {
+    name: 'lock-inversion',
+    shows: 'CPUs take two page-table locks in opposite orders, with nothing held around them: they can stop each other',
+    defences: {},
+    cpus: [2],
+    setup: [map(A, 4), store(A, 9), map(B, 4), store(B, 9)],
+    programs: () => [
+      [{ op: 'lock_two_tables', first: A, second: B }],
+      [{ op: 'lock_two_tables', first: B, second: A }],
+    ],
+  },
+];
+
 /** Defences that a locking design does not need in these scenarios, because something else of it closes the race. */
 export const NEEDLESS: Readonly<Record<string, readonly string[]>> = {
   split: [],
@@ -192,8 +226,14 @@ export const NEEDLESS: Readonly<Record<string, readonly string[]>> = {
 
 /** The scenario of that name. Throws a UsageError that names those there are. */
 export function scenarioNamed(name: string): Scenario {
-  const names = SCENARIOS.map((scenario) => scenario.name);
-  return SCENARIOS[indexOfName('Scenario', name, names)]!;
+  const all = [...SCENARIOS, ...LESSONS];
+  return all[
+    indexOfName(
+      'Scenario',
+      name,
+      all.map((scenario) => scenario.name),
+    )
+  ]!;
 }
 
 /** What the explorer runs for a scenario under these options. Throws a UsageError for options that are not possible. */

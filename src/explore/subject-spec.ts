@@ -12,7 +12,7 @@ import { PROGRAMS } from './programs/registry.ts';
 import { ProgramSubject } from './program-subject.ts';
 import { kernelAbout } from './target.ts';
 import type { Target } from './target.ts';
-import { SCENARIOS, scenarioNamed, specOf } from './scenarios.ts';
+import { LESSONS, SCENARIOS, scenarioNamed, specOf } from './scenarios.ts';
 import type { ScenarioOptions } from './scenarios.ts';
 import type { Subject } from './subject.ts';
 import { fingerprint } from './token.ts';
@@ -56,7 +56,7 @@ export async function loadProgram(spec: SubjectSpec): Promise<Program> {
 export function subjectOf(spec: SubjectSpec): Subject {
   const { name, options = {}, size, kernel } = spec;
   if (kernel !== undefined) return new KernelSubject(kernel);
-  if (SCENARIOS.some((scenario) => scenario.name === name)) {
+  if ([...SCENARIOS, ...LESSONS].some((scenario) => scenario.name === name)) {
     return new KernelSubject(specOf(scenarioNamed(name), options));
   }
   return new ProgramSubject(programOf(spec), size === undefined ? name : `${name}(${String(size)})`);
@@ -66,7 +66,7 @@ export function subjectOf(spec: SubjectSpec): Subject {
 export function programOf({ name, size }: SubjectSpec): Program {
   const entry = PROGRAMS.find((program) => program.name === name);
   if (entry === undefined) {
-    const names = [...SCENARIOS, ...PROGRAMS].map((known) => known.name);
+    const names = [...SCENARIOS, ...LESSONS, ...PROGRAMS].map((known) => known.name);
     throw new UsageError(
       `scenario '${name}' is not known: use one of ${names.join(', ')}, for example ${nearest(name, names)}`,
     );

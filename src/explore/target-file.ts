@@ -12,7 +12,7 @@ import type { KernelSpec } from './kernel-setup.ts';
 import { checkProgram } from './options.ts';
 import type { Program } from './program.ts';
 import { PROGRAMS } from './programs/registry.ts';
-import { SCENARIOS } from './scenarios.ts';
+import { LESSONS, SCENARIOS } from './scenarios.ts';
 import type { ScenarioOptions } from './scenarios.ts';
 import { programOf } from './subject-spec.ts';
 import { targetNamed } from './target.ts';
@@ -50,7 +50,7 @@ function named(name: string, options: ScenarioOptions, size: number | undefined)
     refuseOptions(name, options);
     return { kind: 'program', name, program: programOf(size === undefined ? { name } : { name, size }) };
   }
-  const names = [...SCENARIOS, ...PROGRAMS].map((known) => known.name);
+  const names = [...SCENARIOS, ...LESSONS, ...PROGRAMS].map((known) => known.name);
   if (!names.includes(name)) {
     throw new UsageError(
       `Scenario '${name}' is not known: see 'pagerace list'; did you mean '${nearest(name, names)}'? A file is given with its path, for example ./my-race.mjs.`,
@@ -163,6 +163,7 @@ const FIELDS: Readonly<Record<Op['op'], readonly string[]>> = {
   oom_reap: [],
   drain_pages: ['cpu'],
   hold_ptl: ['addr'],
+  lock_two_tables: ['first', 'second'],
   exit: [],
 };
 

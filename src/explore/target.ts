@@ -18,7 +18,7 @@ import type { ExploreOptions } from './options.ts';
 import { MEMORY_MODELS } from './program.ts';
 import type { MemoryModel, Program } from './program.ts';
 import type { Watch } from './recorder.ts';
-import { SCENARIOS, scenarioNamed, specOf } from './scenarios.ts';
+import { LESSONS, SCENARIOS, scenarioNamed, specOf } from './scenarios.ts';
 import type { Scenario, ScenarioOptions } from './scenarios.ts';
 import { fingerprint, parseToken } from './token.ts';
 
@@ -127,7 +127,7 @@ export function refuseOthers(target: KernelTarget, memoryModel: MemoryModel, tok
 
 /** The options that a fingerprint was made for, tried one after another; those of the target's scenario first. */
 function optionsOf(wanted: string, { name: first, spec: asked }: KernelTarget): string | undefined {
-  const scenarios = [...SCENARIOS].sort((a, b) => Number(b.name === first) - Number(a.name === first));
+  const scenarios = [...SCENARIOS, ...LESSONS].sort((a, b) => Number(b.name === first) - Number(a.name === first));
   const sets = [[], ...DEFENCES.map(({ name }) => [name]), ['ptl', 'pte_recheck']];
   const own = asked.config?.locking ?? 'split';
   const designs = [...new Set([own, ...LOCKING_DESIGNS.map(({ name }) => name)])];

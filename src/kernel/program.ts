@@ -25,6 +25,7 @@ import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
 import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
+import { lock_two_tables } from './mm/mremap.ts';
 import { fatal_signal_pending, oom_reap_task_mm, recalc_sigpending } from './mm/oom_kill.ts';
 import { drain_pages } from './mm/pcp.ts';
 import { do_idle, handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
@@ -51,6 +52,8 @@ export type Op =
   | { op: 'drain_pages'; cpu: number }
   /** Takes the page-table lock of an address and never gives it back: for those who test what happens then. */
   | { op: 'hold_ptl'; addr: number }
+  /** Takes the page-table locks of two addresses, in this order, and gives them back. */
+  | { op: 'lock_two_tables'; first: number; second: number }
   | { op: 'exit' };
 
 /** Kinds of history events. */
@@ -244,6 +247,8 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
       return (yield* oom_reap_task_mm(cpu, mm)) ? 1 : 0;
     case 'hold_ptl':
       return yield* hold_ptl(cpu, mm, op.addr);
+    case 'lock_two_tables':
+      return (yield* lock_two_tables(cpu, mm, op.first, op.second)) ? 1 : 0;
     case 'drain_pages':
       yield* drain_pages(cpu, op.cpu);
       return 0;

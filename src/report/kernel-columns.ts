@@ -19,15 +19,17 @@ const MAX_COLUMNS = 4;
 /** What a page is called in a program: p the first, q the second … */
 const PAGE_NAMES = 'pqrstuvw';
 
+/** User addresses that an operation touches. */
+export function addressesOf(op: Op): number[] {
+  if (op.op === 'repeat') return op.ops.flatMap(addressesOf);
+  if (op.op === 'lock_two_tables') return [op.first, op.second];
+  return 'addr' in op ? [op.addr] : [];
+}
+
 /** The pages that the programs of a spec touch, from the lowest on. */
 export function pagesOf(spec: KernelSpec): number[] {
-  const pages = new Set<number>();
-  const visit = (op: Op): void => {
-    if (op.op === 'repeat') op.ops.forEach(visit);
-    else if ('addr' in op) pages.add(Math.floor(op.addr / PAGE_BYTES) * PAGE_BYTES);
-  };
-  spec.programs.flat().forEach(visit);
-  return [...pages].sort((a, b) => a - b);
+  const pages = spec.programs.flat().flatMap(addressesOf);
+  return [...new Set(pages.map((address) => Math.floor(address / PAGE_BYTES) * PAGE_BYTES))].sort((a, b) => a - b);
 }
 
 /** `p[1]` for the second word of the first page that the programs touch; `p` for the page. */

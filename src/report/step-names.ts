@@ -197,8 +197,9 @@ function nameNote(note: string, values: readonly unknown[], names: KernelStepNam
   if (note === 'op') {
     const op = fieldOf(second, 'op');
     if (typeof op !== 'string' || op === 'load' || op === 'store' || op === 'touch') return undefined;
-    const address = fieldOf(second, 'addr');
-    return typeof address === 'number' ? `${op}(${names.address?.(address, true) ?? ''})` : `${op}()`;
+    const given = ['addr', 'first', 'second'].map((field) => fieldOf(second, field));
+    const addresses = given.filter((value) => typeof value === 'number');
+    return `${op}(${addresses.map((address) => names.address?.(address, true) ?? '').join(', ')})`;
   }
   return NOTES[note];
 }
@@ -216,6 +217,7 @@ function nameKernelStep(step: RecordedStep, names: Names, pointer: string): stri
   const inFault = where.includes('do_anonymous_page');
   if (where.includes('pte_offset_map_lock') && kind === 'lock') return 'LOCK: ptl';
   if (where.includes('pte_unmap_unlock') && kind === 'unlock') return 'UNLOCK: ptl';
+  if (where.includes('lock_two_tables') && kind.endsWith('lock')) return `${kind.toUpperCase()}: second ptl`;
   const known = [...(inFault ? FAULT_STEPS : []), ...OTHER_STEPS];
   const found = known.find((rule) => where[0] === rule.fn && rule.kinds.includes(kind));
   if (found !== undefined) return found.name(step);

@@ -16,10 +16,9 @@ import type { KernelTarget, TargetReplay } from '../explore/target.ts';
 import { parseToken } from '../explore/token.ts';
 import type { BufferedStore } from '../explore/store-buffers.ts';
 import type { Finding } from '../check/finding.ts';
-import type { Op } from '../kernel/program.ts';
 import type { Step, StepKind } from '../kernel/memory.ts';
 import { UsageError } from '../machine/usage-error.ts';
-import { kernelWatches } from './kernel-columns.ts';
+import { addressesOf, kernelWatches } from './kernel-columns.ts';
 import { StateReader } from './machine-state.ts';
 import type { MachineState } from './machine-state.ts';
 
@@ -315,10 +314,4 @@ export class Timeline {
     this.recorder.catchUp();
     this.ended = undefined;
   }
-}
-
-/** User addresses that an operation touches. */
-function addressesOf(op: Op): number[] {
-  if (op.op === 'repeat') return op.ops.flatMap(addressesOf);
-  return 'addr' in op ? [op.addr] : [];
 }

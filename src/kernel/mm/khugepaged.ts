@@ -26,7 +26,7 @@ import {
 } from './pgtable-generic.ts';
 
 /** Word of the pmd entry of `address`, 0 if there is no pmd table. */
-function* find_pmd(cpu: Cpu, mm: Word, address: number): Steps<Word> {
+export function* find_pmd(cpu: Cpu, mm: Word, address: number): Steps<Word> {
   const pgdval = yield* read_64(cpu, pgd_offset(yield* read(cpu, mm + mm_struct.pgd), address));
   const puds = pmd_none(pgdval) ? 0 : table_of(cpu, pgdval);
   if (puds === 0) return 0;

@@ -8,6 +8,7 @@ import type { FailureText } from '../../report/failure-text.ts';
 import { Timeline } from '../../report/timeline.ts';
 import type { Moment, Outcome } from '../../report/timeline.ts';
 import type { RecordedStep } from '../../explore/record.ts';
+import { UsageError } from '../../machine/usage-error.ts';
 import { planOf, targetOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 
@@ -25,6 +26,18 @@ export interface StepView {
   readonly text: string | undefined;
 }
 
+/** All that a link says: what to show, and where the reader is to stand. */
+export interface Shown {
+  readonly plan: Plan;
+  /** The schedule; undefined: nobody has gone yet. */
+  readonly token: string | undefined;
+  readonly cursor: number;
+  readonly mode: Mode;
+  readonly title: string;
+  /** The level of the campaign that is played; undefined: none. */
+  readonly level: string | undefined;
+}
+
 /** A point that can be undone to: the schedule, and where the reader stood. */
 interface Past {
   readonly token: string;
@@ -39,8 +52,9 @@ export class Session {
   private current: Plan;
   private line: Timeline;
   private at = 0;
-  private shown: Mode = 'watch';
+  private shownMode: Mode = 'watch';
   private label = '';
+  private played: string | undefined = undefined;
   private readonly past: Past[] = [];
   private readonly listeners = new Set<() => void>();
   private told: FailureText | undefined = undefined;
@@ -75,12 +89,23 @@ export class Session {
   }
 
   get mode(): Mode {
-    return this.shown;
+    return this.shownMode;
   }
 
   /** What a shared link calls this. */
   get title(): string {
     return this.label;
+  }
+
+  /** The level of the campaign that is played; undefined: none. */
+  get level(): string | undefined {
+    return this.played;
+  }
+
+  /** All that a link has to say to lead here. */
+  get shown(): Shown {
+    const { plan, cursor, mode, title, level } = this;
+    return { plan, token: this.length === 0 ? undefined : this.token(), cursor, mode, title, level };
   }
 
   /** The machine where the reader stands. */
@@ -126,6 +151,28 @@ export class Session {
     this.changed(true);
   }
 
+  /**
+   * Shows something else altogether. Throws a UsageError and changes nothing if its schedule can't be followed, or has
+   * no step for the cursor to stand at.
+   */
+  show({ plan, token, cursor, mode, title, level }: Shown): void {
+    const next = planOf(plan);
+    const line = new Timeline(targetOf(next), next.memoryModel);
+    if (token !== undefined) line.follow(token);
+    const { length } = line.steps;
+    if (cursor > length) {
+      throw new UsageError(`there is no step ${String(cursor)}: the schedule has ${String(length)} steps`);
+    }
+    this.current = next;
+    this.line = line;
+    this.past.length = 0;
+    this.at = cursor;
+    this.shownMode = mode;
+    this.label = title;
+    this.played = level;
+    this.changed(true);
+  }
+
   /** Takes a defence away or puts it back. */
   toggleDefence(name: string): void {
     const { without } = this.current;
@@ -139,7 +186,7 @@ export class Session {
   }
 
   setMode(mode: Mode): void {
-    this.shown = mode;
+    this.shownMode = mode;
     this.changed(false);
   }
 
