@@ -15,6 +15,7 @@ import { failureText } from '../report/failure-text.ts';
 import { renderExecution } from '../report/formats.ts';
 import { kernelWatches } from '../report/kernel-columns.ts';
 import { bad, good, wrapText } from '../report/text.ts';
+import { statesOf } from '../report/timeline.ts';
 import { scenarioOptions, withTargetFlags } from './target-options.ts';
 import type { TargetFlags } from './target-options.ts';
 
@@ -46,7 +47,11 @@ async function replay(given: string, all: Flags): Promise<void> {
   const again = replayCommand(token, asked, memoryModel);
   const { complaint } = replayed;
   const context = { ...contextOf(asked, memoryModel, complaint?.message), replay: again };
-  const body = renderExecution(flags.format, failureText(target, replayed, again), context);
+  const states =
+    flags.format === 'json' && target.kind === 'kernel'
+      ? statesOf(target, replayed.record.token, memoryModel)
+      : undefined;
+  const body = renderExecution(flags.format, failureText(target, replayed, again), context, states);
   const verdict = complaint === undefined ? good('held') : `${bad('violated')}: ${complaint.message}`;
   const heading = [...explorationHeading(target, asked), '', ...wrapText(verdict, '', '  '), ''];
   process.stdout.write(`${flags.format === 'table' ? `${heading.join('\n')}\n` : ''}${body}\n`);

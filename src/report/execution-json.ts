@@ -1,6 +1,7 @@
 // An execution as JSON for other programs, with a version: documented by the types here, and read back by the same file.
 import type { ExecutionRecord } from '../explore/record.ts';
 import { UsageError } from '../machine/usage-error.ts';
+import type { MachineState } from './machine-state.ts';
 
 const FORMAT = 'pagerace-execution';
 const VERSION = 1;
@@ -27,17 +28,34 @@ export interface ExecutionDocument extends ExecutionRecord {
   readonly format: typeof FORMAT;
   readonly version: typeof VERSION;
   readonly context: ExecutionContext;
+  /** Of the kernel: the machine before the first step, and after each. */
+  readonly states?: readonly MachineState[];
 }
 
-/** The document of a record: plain data, for JSON.stringify. */
-export function executionDocument(record: ExecutionRecord, context: ExecutionContext = {}): ExecutionDocument {
+/** The document of a record, and of the machine's states if they are given: plain data, for JSON.stringify. */
+export function executionDocument(
+  record: ExecutionRecord,
+  context: ExecutionContext = {},
+  states?: readonly MachineState[],
+): ExecutionDocument {
   const steps = record.steps.map((step) => ({
     ...step,
     notes: step.notes.map(({ note, values }) => ({ note, values: values.map((value) => plain(value, 0)) })),
   }));
   const { token, end, waiting, errors, watched } = record;
   const seen = watched === undefined || watched.length === 0 ? {} : { watched };
-  return { format: FORMAT, version: VERSION, context, token, end, steps, waiting, errors, ...seen };
+  return {
+    format: FORMAT,
+    version: VERSION,
+    context,
+    token,
+    end,
+    steps,
+    waiting,
+    errors,
+    ...seen,
+    ...(states === undefined ? {} : { states }),
+  };
 }
 
 /** Reads a document back. Throws a UsageError for anything else. */

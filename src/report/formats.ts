@@ -7,6 +7,7 @@ import { renderFailure, renderKcsan } from './failure-text.ts';
 import type { FailureText } from './failure-text.ts';
 import { renderFtrace } from './ftrace-text.ts';
 import { pfnOf } from './kernel-columns.ts';
+import type { MachineState } from './machine-state.ts';
 
 export type Format = 'table' | 'ftrace' | 'json' | 'chrome';
 export const FORMATS: readonly Format[] = ['table', 'ftrace', 'json', 'chrome'];
@@ -20,8 +21,13 @@ export function parseFormat(text: string): Format {
   );
 }
 
-/** The execution in a format. */
-export function renderExecution(format: Format, text: FailureText, context: ExecutionContext): string {
+/** The execution in a format; `states` go into JSON. */
+export function renderExecution(
+  format: Format,
+  text: FailureText,
+  context: ExecutionContext,
+  states?: readonly MachineState[],
+): string {
   const { record, machine } = text.replayed;
   switch (format) {
     case 'table':
@@ -32,7 +38,7 @@ export function renderExecution(format: Format, text: FailureText, context: Exec
         rssAfter: (step) => Number(record.watched?.find(({ name }) => name === 'rss')?.values[step.index] ?? 0),
       });
     case 'json':
-      return JSON.stringify(executionDocument(record, context), null, 2);
+      return JSON.stringify(executionDocument(record, context, states), null, 2);
     case 'chrome': {
       const { names, nameStep } = text;
       return JSON.stringify(
