@@ -315,3 +315,11 @@ export class Timeline {
     this.ended = undefined;
   }
 }
+
+/** The machine before the first step of a schedule, and after each. Throws a UsageError for one that can't be followed. */
+export function statesOf(target: KernelTarget, token: string, memoryModel: MemoryModel): MachineState[] {
+  const timeline = new Timeline(target, memoryModel);
+  timeline.follow(token);
+  timeline.runOn();
+  return Array.from({ length: timeline.steps.length + 1 }, (_, steps) => timeline.after(steps).state);
+}
