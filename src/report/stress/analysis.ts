@@ -101,6 +101,11 @@ export function listText(values: readonly (string | number)[]): string {
   return texts.length === 0 ? last : `${texts.join(', ')} and ${last}`;
 }
 
+/** `1 CPU`, `1 and 2 CPUs`. */
+export function cpuListText(counts: readonly number[]): string {
+  return `${listText(counts)} ${counts.at(-1) === 1 ? 'CPU' : 'CPUs'}`;
+}
+
 /** How much there is, and how it ended. */
 export function summaryText({ sweeps, workloads, verdicts }: StressReport): string {
   const points = verdicts.held + verdicts.violated + verdicts['not decided'];

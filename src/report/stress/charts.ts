@@ -138,8 +138,8 @@ export function lossChart(losses: readonly Loss[], all: readonly Loss[], name: C
   const lost = all.flatMap(({ lostPerMillion = 0 }) => (lostPerMillion > 0 ? [lostPerMillion] : []));
   const low = 10 ** Math.floor(Math.log10(Math.min(1, ...lost)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(10 * low, ...lost) * 1.2));
-  const none = low / 4;
-  const bottom = low / 8;
+  const none = low / 3;
+  const bottom = low / 20;
   const step = Math.ceil(Math.log10(high / low) / 4);
   const ticks = [none];
   for (let tick = low; tick <= high * 1.001; tick *= 10 ** step) ticks.push(tick);

@@ -1,7 +1,7 @@
 // The parts of a page that figures rest on: what was found, where it was measured, what to read it with, how to repeat it.
 import type { StressCounterexample } from '../../stress/results.ts';
 import { grouped } from '../text.ts';
-import { allSeries, cpusText, listText } from './analysis.ts';
+import { allSeries, cpuListText, cpusText } from './analysis.ts';
 import type { Series, SeriesPoint, SweepFacts, Warning } from './analysis.ts';
 import { findingId } from './figure-sections.ts';
 import type { PageContext } from './figure-sections.ts';
@@ -53,7 +53,7 @@ function seriesFindings(series: Series): Markup | undefined {
   const told = [...counterexamples.values()].map((one) => markup`\n${counterexampleText(one)}`);
   if (told.length === 0) told.push(markup`\n<p>The explorer has no schedule of it.</p>`);
   return markup`<article class="finding" id="${findingId(series)}">
-<h3>${series.workload}, ${series.label}: ${listText(violated.map(({ measured }) => measured.cpus))} CPUs</h3>
+<h3>${series.workload}, ${series.label}: ${cpuListText(violated.map(({ measured }) => measured.cpus))}</h3>
 <ul>${violated.map(findingItems)}
 </ul>${told}
 </article>
@@ -122,9 +122,11 @@ export function commandsSection(context: PageContext): Markup {
 `,
   );
   const series = allSeries(report).map(
-    (one) => markup`<h3>${one.workload}, ${one.label}</h3>
-<p>Figures ${figureLinks(context, one)}: ${listText(one.points.map(({ measured }) => measured.cpus))} CPUs</p>
+    (one) => markup`<div class="whole">
+<h3>${one.workload}, ${one.label}</h3>
+<p>Figures ${figureLinks(context, one)}: ${cpuListText(one.points.map(({ measured }) => measured.cpus))}</p>
 <pre><code>${one.points.map(({ measured }) => measured.command).join('\n')}</code></pre>
+</div>
 `,
   );
   return markup`<p>All of it again, in the same order of points (times differ from run to run: threads race):</p>

@@ -1,5 +1,5 @@
 // The parts of a page that have figures: verdicts, scaling, losses, locks, latency.
-import { allSeries, commonRefusal, cpusText, listText, pointName } from './analysis.ts';
+import { allSeries, commonRefusal, cpuListText, cpusText, listText, pointName } from './analysis.ts';
 import type { Series, SeriesPoint, StressReport, WorkloadSeries } from './analysis.ts';
 import { timedPoints } from './figures.ts';
 import type { Figure, FigureKind } from './figures.ts';
@@ -118,7 +118,7 @@ function fitRow({ label, wrong, fit }: Series): Part[] {
   if (fit.kind === 'refused') return [name, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, `no fit: ${fit.why}`];
   const { lambda, sigma, kappa, cpus, residual, peak } = fit.fit;
   const most = peak === undefined ? 'not within these' : markup`${digits(peak)} CPUs`;
-  const over = `${listText(cpus)} CPUs${cpus.length === 3 ? ': three counts for three terms, no check' : ''}`;
+  const over = `${cpuListText(cpus)}${cpus.length === 3 ? ': three counts for three terms, no check' : ''}`;
   return [name, count(lambda), digits(sigma), digits(kappa), percent(residual), most, over];
 }
 

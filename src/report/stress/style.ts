@@ -86,13 +86,14 @@ dd { margin: 0; min-width: 0; }
   nav, details { display: none; }
   header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
   h2, h3 { break-after: avoid; }
-  figure, tr, .finding, pre { break-inside: avoid; }
+  figure, tr, .finding, .whole, pre { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
   caption span { position: static; max-width: none; }
-  table { font-size: 8pt; }
-  th, td { padding-right: 8pt; }
-  .panels { grid-template-columns: 1fr 1fr; }
+  table { font-size: 7pt; }
+  th, td { padding-right: 5pt; }
+  thead th, td { white-space: normal; }
+  .panels { grid-template-columns: repeat(3, 1fr); gap: 12px; }
   pre { background: none; border: 1px solid var(--rule); }
   a { color: inherit; text-decoration: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

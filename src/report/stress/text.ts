@@ -1,7 +1,7 @@
 // A report for a terminal: 80 columns, verdicts first, and what is wrong said before what is fast.
 import type { StressPoint } from '../../stress/results.ts';
 import { WIDTH, bad, bold, grouped, table, timeText, wrapText } from '../text.ts';
-import { allSeries, commonRefusal, listText, pointName, summaryText } from './analysis.ts';
+import { allSeries, commonRefusal, cpuListText, listText, pointName, summaryText } from './analysis.ts';
 import type { Series, SeriesPoint, StressReport, SweepFacts } from './analysis.ts';
 import { lockType, locksOf } from './locks.ts';
 import { threeDigits } from './numbers.ts';
@@ -58,7 +58,7 @@ function fitText({ fit }: Series): string {
   if (fit.kind === 'refused') return `no fit: ${asciiText(fit.why)}`;
   const { lambda, sigma, kappa, cpus, residual, peak } = fit.fit;
   const most = peak === undefined ? '' : `, most at ${threeDigits(peak)} CPUs`;
-  return `fit over ${listText(cpus)} CPUs: lambda ${grouped(lambda)}, sigma ${threeDigits(sigma)} (contention), kappa ${threeDigits(kappa)} (coherency), off by ${(100 * residual).toFixed(1)}%${most}`;
+  return `fit over ${cpuListText(cpus)}: lambda ${grouped(lambda)}, sigma ${threeDigits(sigma)} (contention), kappa ${threeDigits(kappa)} (coherency), off by ${(100 * residual).toFixed(1)}%${most}`;
 }
 
 const LOCK_HEAD = ['CPUs', 'contended', 'total wait', 'max wait', 'avg wait', 'type', 'lock'];

@@ -1,6 +1,6 @@
 // What the charts of a report show, in sentences: captions for everybody, descriptions for who does not see them.
 import { grouped } from '../text.ts';
-import { cpusText, listText } from './analysis.ts';
+import { cpuListText, cpusText } from './analysis.ts';
 import type { Loss, Series } from './analysis.ts';
 import { timedPoints } from './figures.ts';
 import { locksOf, shownLocks, waitedLocks } from './locks.ts';
@@ -12,8 +12,7 @@ export function beyondWords(...series: readonly Series[]): string {
   const counts = [...new Set(points.map(({ measured }) => measured.cpus))].sort((a, b) => a - b);
   const cores = series[0]?.cores ?? 1;
   if (counts.length === 0) return '';
-  const cpus = `${listText(counts)} ${counts.at(-1) === 1 ? 'CPU' : 'CPUs'}`;
-  return `${cpus}: more than the host's ${cores === 1 ? '1 core' : `${String(cores)} cores`}, hollow, no statement on scaling.`;
+  return `${cpuListText(counts)}: more than the host's ${cores === 1 ? '1 core' : `${String(cores)} cores`}, hollow, no statement on scaling.`;
 }
 
 /** How far a series scales, as far as the cores go. */
@@ -28,7 +27,7 @@ export function scalingWords(series: Series): string {
 export function fitWords({ fit }: Series): string {
   if (fit.kind === 'refused') return `No fit: ${fit.why}.`;
   const { sigma, kappa, cpus } = fit.fit;
-  return `Fit over ${listText(cpus)} CPUs: σ ${threeDigits(sigma)}, κ ${threeDigits(kappa)}.`;
+  return `Fit over ${cpuListText(cpus)}: σ ${threeDigits(sigma)}, κ ${threeDigits(kappa)}.`;
 }
 
 /** Medians, point by point. */
