@@ -36,6 +36,9 @@ export interface SeriesPoint {
   readonly waitShare?: number;
 }
 
+/** Beyond it a share of linear scaling is no noise of rounds: CPUs do not help each other. */
+const MORE_THAN_LINEAR = 1.2;
+
 /** A fit, or why there is none. */
 export type FitOutcome =
   { readonly kind: 'fitted'; readonly fit: UslFit } | { readonly kind: 'refused'; readonly why: string };
@@ -304,6 +307,13 @@ function warningsOf(sweeps: readonly SweepFacts[], series: readonly Series[]): W
     });
   }
   const named = series.flatMap((one) => one.points.map((point) => ({ name: pointName(one, point), point })));
+  const faster = named.filter(({ point: { ofLinear = 0 } }) => ofLinear > MORE_THAN_LINEAR);
+  if (faster.length > 0) {
+    warnings.push({
+      text: 'more than linear: the rate of 1 CPU was disturbed, so measure it again, with --repeat',
+      points: faster.map(({ name }) => name),
+    });
+  }
   const texts = new Set(named.flatMap(({ point }) => point.measured.warnings));
   for (const text of texts) {
     const about = named.filter(({ point }) => point.measured.warnings.includes(text));

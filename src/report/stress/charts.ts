@@ -138,8 +138,10 @@ export function lossChart(losses: readonly Loss[], all: readonly Loss[], name: C
   const lost = all.flatMap(({ lostPerMillion = 0 }) => (lostPerMillion > 0 ? [lostPerMillion] : []));
   const low = 10 ** Math.floor(Math.log10(Math.min(1, ...lost)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(10 * low, ...lost) * 1.2));
-  const none = low / 3;
-  const bottom = low / 20;
+  // A tenth of the axis for each step, so that the figures do not touch however many decades there are.
+  const tenth = (high / low) ** 0.12;
+  const none = low / tenth;
+  const bottom = none / tenth;
   const step = Math.ceil(Math.log10(high / low) / 4);
   const ticks = [none];
   for (let tick = low; tick <= high * 1.001; tick *= 10 ** step) ticks.push(tick);
@@ -253,6 +255,8 @@ export function waitChart(series: Series, all: readonly Series[], name: ChartNam
 }
 
 const LATENCY_FACET = 46;
+/** Powers of ten whose names stand beside each other and do not touch. */
+const DECADES_NAMED = 5;
 
 interface Bar {
   readonly cpus: number;
@@ -282,7 +286,9 @@ export function latencyChart(series: Series, all: readonly Series[], name: Chart
   const least = Math.min(...times.map(({ from }) => from));
   const longest = Math.max(...times.map(({ below }) => below));
   const marked = timedPoints(series).map(({ point, latency }) => ({ cpus: cpusOf(point), ...latency }));
-  const ticks = Array.from({ length: 13 }, (_, i) => 10 ** i).filter((ns) => ns >= least && ns <= longest);
+  const decades = Array.from({ length: 13 }, (_, i) => 10 ** i).filter((ns) => ns >= least && ns <= longest);
+  const every = decades.length > DECADES_NAMED ? 2 : 1;
+  const ticks = decades.filter((_, i) => i % every === 0);
   const stroke = colourOf(series);
   const options: Plot.PlotOptions = {
     width: WIDTH,
@@ -297,7 +303,7 @@ export function latencyChart(series: Series, all: readonly Series[], name: Chart
     marks: [
       Plot.axisFy({ anchor: 'left', tickFormat: cpusText, label: null, tickSize: 0 }),
       Plot.axisX(ticks, { tickFormat: decadeText, label: 'time of a fault', labelArrow: 'none', tickSize: 3 }),
-      Plot.gridX(ticks, GRID),
+      Plot.gridX(decades, GRID),
       Plot.ruleY([0], { stroke: SOFT }),
       Plot.rectY(bars, {
         x1: 'from',

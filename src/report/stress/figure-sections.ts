@@ -95,8 +95,8 @@ const LEGEND: readonly (readonly [drawing: string, words: string])[] = [
     'the median of the rounds',
   ],
   [
-    '<circle cx="17" cy="6" r="4" fill="var(--paper)" stroke="var(--accent)" stroke-width="1.75"/>',
-    'hollow: more CPUs than the host has cores',
+    '<rect width="34" height="12" fill="var(--shade)"/><circle cx="17" cy="6" r="4" fill="var(--paper)" stroke="var(--accent)" stroke-width="1.75"/>',
+    'hollow, on grey: more CPUs than cores',
   ],
   [
     '<path d="M2 6H32" stroke="var(--soft)" stroke-dasharray="2 3" stroke-width="1.25"/>',
@@ -169,7 +169,7 @@ export function lossesSection(context: PageContext): Markup {
     return markup`<p>No point was violated, so there is no design to call fast and wrong.</p>`;
   return markup`<p>Designs with a violated point, labelled ${WRONG} everywhere: their rates are those of wrong results. A
 loss is a folio that is allocated and that nothing maps; where none was seen, none is shown to be impossible. “Beside” is the
-rate beside the best design that held with as many CPUs.</p>
+rate beside the best design that held with as many CPUs. Hollow, on grey: more CPUs than cores.</p>
 ${byWorkload(context, ({ name }) => {
   const losses = report.losses.filter(({ series }) => series.workload === name);
   if (losses.length === 0) return undefined;

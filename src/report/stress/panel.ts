@@ -59,17 +59,12 @@ export function cpuAxis({ counts, from, to }: CpuDomain): Plot.ScaleOptions {
   };
 }
 
-/** The shaded ground on which there are more CPUs than cores, named where there is room for the words. */
+/** The shaded ground on which there are more CPUs than cores. The legend names it: words would lie on the dots. */
 export function beyondMarks(cores: number, { from, to }: CpuDomain, low: number, high: number): Plot.Markish[] {
   if (to <= cores) return [];
   const begin = Math.max(cores, from);
-  const width = ((to - begin) / (to - from)) * PLOT_WIDTH;
-  const text = width > 115 ? 'more CPUs than cores' : width > 40 ? '> cores' : '';
   const ground = { x1: begin, x2: to, y1: low, y2: high, insetRight: -INSET, insetLeft: begin === from ? -INSET : 0 };
-  return [
-    Plot.rect([0], { ...ground, fill: 'var(--shade)' }),
-    Plot.text([text], { frameAnchor: 'bottom-right', lineAnchor: 'bottom', dx: -4, dy: -6, fill: SOFT }),
-  ];
+  return [Plot.rect([0], { ...ground, fill: 'var(--shade)' })];
 }
 
 /** The line through the points of a series: whole within the cores, dotted beyond. */

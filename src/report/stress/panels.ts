@@ -71,11 +71,11 @@ export const LOCK_COLUMNS: readonly Column[] = [
   right('acquired'),
   right('avg hold'),
   right('max hold'),
-  right('holds timed'),
   left('waited for most'),
-  right('spins'),
-  right('parks'),
 ];
+
+/** What only the data of one figure has room for. */
+const MORE_LOCK_COLUMNS: readonly Column[] = [right('holds timed'), right('spins'), right('parks')];
 
 export function lockCells({ point, lock }: PointLock): Part[] {
   const { holder } = lock;
@@ -89,11 +89,12 @@ export function lockCells({ point, lock }: PointLock): Part[] {
     count(lock.acquisitions),
     time(lock.holdMeanNs),
     time(lock.holdMaxNs),
-    count(lock.holdsTimed),
     holder === undefined ? NOTHING : markup`CPU${holder.cpu}, ${figure(holder.times, `${grouped(holder.times)} ×`)}`,
-    count(lock.spins),
-    count(lock.parks),
   ];
+}
+
+function moreLockCells({ lock }: PointLock): Part[] {
+  return [count(lock.holdsTimed), count(lock.spins), count(lock.parks)];
 }
 
 export const LOSS_COLUMNS: readonly Column[] = [
@@ -176,8 +177,8 @@ const DRAWN: Readonly<Record<FigureKind, (series: Series, all: readonly Series[]
         caption,
         name: 'locks',
         series: series.id,
-        columns: [right('CPUs'), ...LOCK_COLUMNS],
-        rows: locksOf(series).map((use) => [cpusCell(use.point), ...lockCells(use)]),
+        columns: [right('CPUs'), ...LOCK_COLUMNS, ...MORE_LOCK_COLUMNS],
+        rows: locksOf(series).map((use) => [cpusCell(use.point), ...lockCells(use), ...moreLockCells(use)]),
       }),
   }),
   latency: (series, all) => ({
@@ -203,7 +204,7 @@ export function panel({ id, number, kind, series }: Figure, all: readonly Series
   const name = `Figure ${String(number)}`;
   const title = `${name}: ${TITLES[kind]}, ${series.workload}, ${series.label}${series.wrong ? ', fast and wrong' : ''}`;
   return markup`<figure id="${id}">
-<figcaption><strong>${series.label}</strong> ${series.wrong ? WRONG : undefined} <span class="soft">${name}</span>
+<figcaption><div><strong>${series.label}</strong> ${series.wrong ? WRONG : undefined} <span class="soft">${name}</span></div>
 ${told.map((text) => markup`<p>${text}</p>`)}</figcaption>
 ${chart({ id, title, description: described })}
 <details><summary>Data of figure ${number}</summary>

@@ -36,7 +36,7 @@ pre { margin: 6px 0; padding: 8px 12px; background: var(--shade); border-radius:
 .violated, .wrong { color: var(--bad); font-weight: 600; }
 .undecided { color: var(--open); font-weight: 600; }
 .wrong { white-space: nowrap; }
-figcaption .soft, figcaption .wrong { margin-left: 4px; }
+figcaption div { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 8px; }
 
 .scroll { overflow-x: auto; margin: 12px 0; }
 table { border-collapse: collapse; font-size: 0.9rem; line-height: 1.4; }
@@ -76,6 +76,7 @@ dd { margin: 0; min-width: 0; }
   h2 { margin-top: 36px; }
   th, td { padding-right: 10px; }
   table { font-size: 0.85rem; }
+  tbody th, thead .figures { white-space: normal; }
   tbody th .wrong { display: block; }
 }
 
@@ -85,7 +86,7 @@ dd { margin: 0; min-width: 0; }
   body { font-size: 10pt; }
   nav, details { display: none; }
   header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, h2 + p { break-after: avoid; }
   figure, tr, .finding, .whole, pre { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }

@@ -144,6 +144,18 @@ describe('warnings', () => {
     expect(warnings.map(({ points }) => points)).toEqual([['same-page, split, 4 CPUs'], ['same-page, split, 8 CPUs']]);
   });
 
+  it('say where CPUs are faster than linear, within the cores', () => {
+    const results = changePoints(stressResults({ ...one, cores: 2 }), ({ cpus }) => ({
+      faultsPerSecond: 100 * cpus * (cpus === 1 ? 1 : 1.5),
+      warnings: [],
+    }));
+    const told = report(results).warnings;
+    expect(told).toHaveLength(1);
+    expect(told[0]!.text).toMatch(/^more than linear: .*measure it again/);
+    expect(told[0]!.points).toEqual(['same-page, split, 2 CPUs']);
+    expect(report(changePoints(results, ({ cpus }) => ({ faultsPerSecond: 100 * cpus }))).warnings).toEqual([]);
+  });
+
   it('say when hosts or versions differ', () => {
     const results = stressResults({ ...one, cpus: [1] });
     const texts = report(results, { ...results, pagerace: '9.9.9', host: { ...results.host, cores: 64 } }).warnings;
