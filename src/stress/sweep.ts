@@ -2,16 +2,16 @@
 //
 // The order is random so that what drifts (heat, neighbours, memory) is nobody's advantage; every point may be measured
 // several times, in different places of the order.
-import { availableParallelism, cpus as hostCpus, platform, release, totalmem } from 'node:os';
-import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Random } from '../explore/random.ts';
 import { exploreTarget, optionText, targetNamed } from '../explore/target.ts';
 import { median } from './bench.ts';
+import { host, ownVersion } from './host.ts';
 import { latencyOf, locksOf } from './meters.ts';
 import { PointRun, nothingMeasured } from './point.ts';
 import type { Measured, PointSpec } from './point.ts';
 import { RESULTS_KIND, RESULTS_VERSION } from './results.ts';
-import type { StressCounterexample, StressHost, StressPoint, StressResults, StressRound } from './results.ts';
+import type { StressCounterexample, StressPoint, StressResults, StressRound } from './results.ts';
 import type { Workload } from './workloads.ts';
 
 /** What is swept. */
@@ -50,6 +50,8 @@ const EXPLAIN_SECONDS = 20;
 const FEW_ROUNDS = 3;
 /** A spread, as a share of the median, from which figures are called unsteady. */
 const WIDE_SPREAD = 0.15;
+/** A round is an outlier where it has so many times the rate of the median, or the median of it. */
+const OUTLIER = 2;
 
 /** The points of a sweep, in the order of its flags. */
 export function pointsOf(spec: SweepSpec): PointSpec[] {
@@ -132,7 +134,7 @@ export function pointResult(
     without: point.without,
     command: commandOf(point, spec),
     verdict: violated ? 'violated' : verdict === 'held' ? 'held' : 'not decided',
-    bounds: `${String(rounds.length)} rounds, every judge after each, leaks after exit`,
+    bounds: `${rounds.length === 1 ? '1 round, every judge after it' : `${String(rounds.length)} rounds, every judge after each`}, leaks after exit`,
     findings,
     ...(counterexample === undefined ? {} : { counterexample }),
     rounds,
@@ -168,12 +170,15 @@ function warningsOf(point: PointSpec, measured: Measured, middle: number, spread
   if (point.cpus > 1 && measured.locks.every(({ contended }) => contended === 0)) {
     warnings.push('nobody ever waited for a lock: use more CPUs, or a workload in which they meet, such as same-table');
   }
-  if (measured.rounds.length < FEW_ROUNDS) {
+  const { rounds } = measured;
+  if (rounds.length < FEW_ROUNDS) {
     warnings.push(
-      `${String(measured.rounds.length)} rounds say little about how far they differ: use --rounds or --seconds`,
+      `too short: fewer than ${String(FEW_ROUNDS)} rounds say nothing about how far they differ: use more --seconds or --rounds`,
     );
   } else if (spread > WIDE_SPREAD * middle) {
     warnings.push('rounds differ much: close what else runs here, or use --repeat');
+  } else if (rounds.some(({ faultsPerSecond: rate }) => rate > OUTLIER * middle || rate * OUTLIER < middle)) {
+    warnings.push('outliers among the rounds, which the median leaves aside: something else ran here at times');
   }
   return warnings;
 }
@@ -197,22 +202,4 @@ function commandOf(point: PointSpec, spec: Pick<SweepSpec, 'seconds' | 'rounds'>
   const flags = optionText({ cpus: point.cpus, locking: point.locking, lock: point.lock, without: point.without });
   const length = spec.rounds === undefined ? `--seconds ${String(spec.seconds)}` : `--rounds ${String(spec.rounds)}`;
   return `pagerace stress ${point.work.name} ${flags} --pages ${String(point.pages)} ${length}`;
-}
-
-/** The computer that this runs on. */
-export function host(): StressHost {
-  return {
-    processor: hostCpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    platform: platform(),
-    release: release(),
-    node: process.version,
-  };
-}
-
-/** The version in package.json. */
-export function ownVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -1,7 +1,7 @@
 // The charts of a report: one panel for each series, the panels of a workload on one scale.
 import * as Plot from '@observablehq/plot';
 import { cpusText } from './analysis.ts';
-import type { Loss, Series, SeriesPoint } from './analysis.ts';
+import type { Loss, RatePoint, RateSeries, Series } from './analysis.ts';
 import { timedPoints } from './figures.ts';
 import { quartersOf } from './histogram.ts';
 import { locksOf, shownLocks } from './locks.ts';
@@ -42,14 +42,14 @@ interface Dot {
   readonly hollow: boolean;
 }
 
-function medians(series: Series): Dot[] {
+function medians(series: RateSeries): Dot[] {
   return series.points.flatMap(({ measured, rate, beyondCores }) =>
     rate === undefined ? [] : [{ x: measured.cpus, y: rate, hollow: beyondCores }],
   );
 }
 
 /** A dot for each round; of those that fall on one another to the pixel, one. */
-function roundDots(points: readonly SeriesPoint[], perPixel: number): Dot[] {
+function roundDots(points: readonly RatePoint[], perPixel: number): Dot[] {
   return points.flatMap(({ measured, beyondCores }) => {
     const rates = measured.rounds.map(({ faultsPerSecond }) => faultsPerSecond);
     const apart = new Map(rates.map((rate) => [Math.round(rate / perPixel), rate]));
@@ -75,7 +75,7 @@ function linearMarks(one: number, to: number, top: number): Plot.Markish[] {
   ];
 }
 
-function fitMarks({ fit }: Series): Plot.Markish[] {
+function fitMarks({ fit }: RateSeries): Plot.Markish[] {
   if (fit.kind === 'refused') return [];
   const { cpus } = fit.fit;
   const [from = 1, to = 1] = [cpus[0], cpus.at(-1)];
@@ -89,7 +89,7 @@ function fitMarks({ fit }: Series): Plot.Markish[] {
 }
 
 /** Faults a second against CPUs: rounds, their median, the linear line, the fit, and the other series in the back. */
-export function scalingChart(series: Series, all: readonly Series[], name: ChartName): Markup {
+export function scalingChart(series: RateSeries, all: readonly RateSeries[], name: ChartName): Markup {
   const domain = cpuDomain(all);
   const rates = all.flatMap(({ points }) =>
     points.flatMap(({ measured, rate }) => [...measured.rounds.map((round) => round.faultsPerSecond), rate ?? 0]),
@@ -138,8 +138,10 @@ export function lossChart(losses: readonly Loss[], all: readonly Loss[], name: C
   const lost = all.flatMap(({ lostPerMillion = 0 }) => (lostPerMillion > 0 ? [lostPerMillion] : []));
   const low = 10 ** Math.floor(Math.log10(Math.min(1, ...lost)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(10 * low, ...lost) * 1.2));
-  const none = low / 4;
-  const bottom = low / 8;
+  // A tenth of the axis for each step, so that the figures do not touch however many decades there are.
+  const tenth = (high / low) ** 0.12;
+  const none = low / tenth;
+  const bottom = none / tenth;
   const step = Math.ceil(Math.log10(high / low) / 4);
   const ticks = [none];
   for (let tick = low; tick <= high * 1.001; tick *= 10 ** step) ticks.push(tick);
@@ -253,6 +255,8 @@ export function waitChart(series: Series, all: readonly Series[], name: ChartNam
 }
 
 const LATENCY_FACET = 46;
+/** Powers of ten whose names stand beside each other and do not touch. */
+const DECADES_NAMED = 5;
 
 interface Bar {
   readonly cpus: number;
@@ -282,7 +286,9 @@ export function latencyChart(series: Series, all: readonly Series[], name: Chart
   const least = Math.min(...times.map(({ from }) => from));
   const longest = Math.max(...times.map(({ below }) => below));
   const marked = timedPoints(series).map(({ point, latency }) => ({ cpus: cpusOf(point), ...latency }));
-  const ticks = Array.from({ length: 13 }, (_, i) => 10 ** i).filter((ns) => ns >= least && ns <= longest);
+  const decades = Array.from({ length: 13 }, (_, i) => 10 ** i).filter((ns) => ns >= least && ns <= longest);
+  const every = decades.length > DECADES_NAMED ? 2 : 1;
+  const ticks = decades.filter((_, i) => i % every === 0);
   const stroke = colourOf(series);
   const options: Plot.PlotOptions = {
     width: WIDTH,
@@ -297,7 +303,7 @@ export function latencyChart(series: Series, all: readonly Series[], name: Chart
     marks: [
       Plot.axisFy({ anchor: 'left', tickFormat: cpusText, label: null, tickSize: 0 }),
       Plot.axisX(ticks, { tickFormat: decadeText, label: 'time of a fault', labelArrow: 'none', tickSize: 3 }),
-      Plot.gridX(ticks, GRID),
+      Plot.gridX(decades, GRID),
       Plot.ruleY([0], { stroke: SOFT }),
       Plot.rectY(bars, {
         x1: 'from',

@@ -1,5 +1,5 @@
 // The parts of a page that have figures: verdicts, scaling, losses, locks, latency.
-import { allSeries, commonRefusal, cpusText, listText, pointName } from './analysis.ts';
+import { allSeries, commonRefusal, cpuListText, cpusText, listText, pointName } from './analysis.ts';
 import type { Series, SeriesPoint, StressReport, WorkloadSeries } from './analysis.ts';
 import { timedPoints } from './figures.ts';
 import type { Figure, FigureKind } from './figures.ts';
@@ -95,8 +95,8 @@ const LEGEND: readonly (readonly [drawing: string, words: string])[] = [
     'the median of the rounds',
   ],
   [
-    '<circle cx="17" cy="6" r="4" fill="var(--paper)" stroke="var(--accent)" stroke-width="1.75"/>',
-    'hollow: more CPUs than the host has cores',
+    '<rect width="34" height="12" fill="var(--shade)"/><circle cx="17" cy="6" r="4" fill="var(--paper)" stroke="var(--accent)" stroke-width="1.75"/>',
+    'hollow, on grey: more CPUs than cores',
   ],
   [
     '<path d="M2 6H32" stroke="var(--soft)" stroke-dasharray="2 3" stroke-width="1.25"/>',
@@ -118,7 +118,7 @@ function fitRow({ label, wrong, fit }: Series): Part[] {
   if (fit.kind === 'refused') return [name, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, `no fit: ${fit.why}`];
   const { lambda, sigma, kappa, cpus, residual, peak } = fit.fit;
   const most = peak === undefined ? 'not within these' : markup`${digits(peak)} CPUs`;
-  const over = `${listText(cpus)} CPUs${cpus.length === 3 ? ': three counts for three terms, no check' : ''}`;
+  const over = `${cpuListText(cpus)}${cpus.length === 3 ? ': three counts for three terms, no check' : ''}`;
   return [name, count(lambda), digits(sigma), digits(kappa), percent(residual), most, over];
 }
 
@@ -169,7 +169,7 @@ export function lossesSection(context: PageContext): Markup {
     return markup`<p>No point was violated, so there is no design to call fast and wrong.</p>`;
   return markup`<p>Designs with a violated point, labelled ${WRONG} everywhere: their rates are those of wrong results. A
 loss is a folio that is allocated and that nothing maps; where none was seen, none is shown to be impossible. “Beside” is the
-rate beside the best design that held with as many CPUs.</p>
+rate beside the best design that held with as many CPUs. Hollow, on grey: more CPUs than cores.</p>
 ${byWorkload(context, ({ name }) => {
   const losses = report.losses.filter(({ series }) => series.workload === name);
   if (losses.length === 0) return undefined;

@@ -1,6 +1,6 @@
 // The figures of a page: each a chart with its caption, and below it the table of what it shows.
 import { cpusText } from './analysis.ts';
-import type { Loss, Series, SeriesPoint, StressReport } from './analysis.ts';
+import type { Loss, RatePoint, Series, SeriesPoint, StressReport } from './analysis.ts';
 import { latencyChart, lossChart, scalingChart, waitChart } from './charts.ts';
 import { timedPoints } from './figures.ts';
 import type { Figure, FigureKind } from './figures.ts';
@@ -30,8 +30,10 @@ const ROUNDS_LISTED = 40;
 /** What every figure of wrong results says. */
 export const WRONG: Markup = markup`<span class="wrong">fast and wrong</span>`;
 
-function roundsCell({ measured }: SeriesPoint): Part {
-  const rates = measured.rounds.map(({ faultsPerSecond }) => faultsPerSecond);
+/** Every rate, or how far they go where they are many. */
+export function ratesCell(rounds: RatePoint['measured']['rounds']): Part {
+  const rates = rounds.map(({ faultsPerSecond }) => faultsPerSecond);
+  if (rates.length === 0) return NOTHING;
   if (rates.length <= ROUNDS_LISTED)
     return rates.map((rate, i) => markup`${i === 0 ? '' : ', '}${figure(rate, grouped(rate))}`);
   return `${grouped(rates.length)} rounds, from ${grouped(Math.min(...rates))} to ${grouped(Math.max(...rates))}`;
@@ -56,7 +58,7 @@ function rateRow(point: SeriesPoint): Part[] {
     times(speedup),
     percent(ofLinear),
     beyondCores ? 'yes' : 'no',
-    roundsCell(point),
+    ratesCell(measured.rounds),
   ];
 }
 
@@ -71,11 +73,11 @@ export const LOCK_COLUMNS: readonly Column[] = [
   right('acquired'),
   right('avg hold'),
   right('max hold'),
-  right('holds timed'),
   left('waited for most'),
-  right('spins'),
-  right('parks'),
 ];
+
+/** What only the data of one figure has room for. */
+const MORE_LOCK_COLUMNS: readonly Column[] = [right('holds timed'), right('spins'), right('parks')];
 
 export function lockCells({ point, lock }: PointLock): Part[] {
   const { holder } = lock;
@@ -89,11 +91,12 @@ export function lockCells({ point, lock }: PointLock): Part[] {
     count(lock.acquisitions),
     time(lock.holdMeanNs),
     time(lock.holdMaxNs),
-    count(lock.holdsTimed),
     holder === undefined ? NOTHING : markup`CPU${holder.cpu}, ${figure(holder.times, `${grouped(holder.times)} ×`)}`,
-    count(lock.spins),
-    count(lock.parks),
   ];
+}
+
+function moreLockCells({ lock }: PointLock): Part[] {
+  return [count(lock.holdsTimed), count(lock.spins), count(lock.parks)];
 }
 
 export const LOSS_COLUMNS: readonly Column[] = [
@@ -176,8 +179,8 @@ const DRAWN: Readonly<Record<FigureKind, (series: Series, all: readonly Series[]
         caption,
         name: 'locks',
         series: series.id,
-        columns: [right('CPUs'), ...LOCK_COLUMNS],
-        rows: locksOf(series).map((use) => [cpusCell(use.point), ...lockCells(use)]),
+        columns: [right('CPUs'), ...LOCK_COLUMNS, ...MORE_LOCK_COLUMNS],
+        rows: locksOf(series).map((use) => [cpusCell(use.point), ...lockCells(use), ...moreLockCells(use)]),
       }),
   }),
   latency: (series, all) => ({
@@ -203,7 +206,7 @@ export function panel({ id, number, kind, series }: Figure, all: readonly Series
   const name = `Figure ${String(number)}`;
   const title = `${name}: ${TITLES[kind]}, ${series.workload}, ${series.label}${series.wrong ? ', fast and wrong' : ''}`;
   return markup`<figure id="${id}">
-<figcaption><strong>${series.label}</strong> ${series.wrong ? WRONG : undefined} <span class="soft">${name}</span>
+<figcaption><div><strong>${series.label}</strong> ${series.wrong ? WRONG : undefined} <span class="soft">${name}</span></div>
 ${told.map((text) => markup`<p>${text}</p>`)}</figcaption>
 ${chart({ id, title, description: described })}
 <details><summary>Data of figure ${number}</summary>

@@ -36,7 +36,7 @@ pre { margin: 6px 0; padding: 8px 12px; background: var(--shade); border-radius:
 .violated, .wrong { color: var(--bad); font-weight: 600; }
 .undecided { color: var(--open); font-weight: 600; }
 .wrong { white-space: nowrap; }
-figcaption .soft, figcaption .wrong { margin-left: 4px; }
+figcaption div { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 8px; }
 
 .scroll { overflow-x: auto; margin: 12px 0; }
 table { border-collapse: collapse; font-size: 0.9rem; line-height: 1.4; }
@@ -76,6 +76,7 @@ dd { margin: 0; min-width: 0; }
   h2 { margin-top: 36px; }
   th, td { padding-right: 10px; }
   table { font-size: 0.85rem; }
+  tbody th, thead .figures { white-space: normal; }
   tbody th .wrong { display: block; }
 }
 
@@ -85,14 +86,15 @@ dd { margin: 0; min-width: 0; }
   body { font-size: 10pt; }
   nav, details { display: none; }
   header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
-  h2, h3 { break-after: avoid; }
-  figure, tr, .finding, pre { break-inside: avoid; }
+  h2, h3, h2 + p { break-after: avoid; }
+  figure, tr, .finding, .whole, pre { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
   caption span { position: static; max-width: none; }
-  table { font-size: 8pt; }
-  th, td { padding-right: 8pt; }
-  .panels { grid-template-columns: 1fr 1fr; }
+  table { font-size: 7pt; }
+  th, td { padding-right: 5pt; }
+  thead th, td { white-space: normal; }
+  .panels { grid-template-columns: repeat(3, 1fr); gap: 12px; }
   pre { background: none; border: 1px solid var(--rule); }
   a { color: inherit; text-decoration: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

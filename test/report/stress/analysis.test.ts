@@ -6,7 +6,7 @@ import type { StressPoint, StressResults } from '../../../src/stress/results.ts'
 import { stressResults } from '../../support/stress-results.ts';
 
 function report(...results: StressResults[]): StressReport {
-  return analyse(results.map((one, i) => ({ file: `${String(i + 1)}.json`, results: one })));
+  return analyse({ sweeps: results.map((one, i) => ({ file: `${String(i + 1)}.json`, results: one })), benches: [] });
 }
 
 function changePoints(results: StressResults, change: (point: StressPoint) => Partial<StressPoint>): StressResults {
@@ -142,6 +142,18 @@ describe('warnings', () => {
   it('name the points that they are about, once each', () => {
     const { warnings } = report(stressResults({ ...one, cores: 2 }));
     expect(warnings.map(({ points }) => points)).toEqual([['same-page, split, 4 CPUs'], ['same-page, split, 8 CPUs']]);
+  });
+
+  it('say where CPUs are faster than linear, within the cores', () => {
+    const results = changePoints(stressResults({ ...one, cores: 2 }), ({ cpus }) => ({
+      faultsPerSecond: 100 * cpus * (cpus === 1 ? 1 : 1.5),
+      warnings: [],
+    }));
+    const told = report(results).warnings;
+    expect(told).toHaveLength(1);
+    expect(told[0]!.text).toMatch(/^more than linear: .*measure it again/);
+    expect(told[0]!.points).toEqual(['same-page, split, 2 CPUs']);
+    expect(report(changePoints(results, ({ cpus }) => ({ faultsPerSecond: 100 * cpus }))).warnings).toEqual([]);
   });
 
   it('say when hosts or versions differ', () => {
