@@ -287,6 +287,7 @@ export class Timeline {
       nameOf: (word) => subject.nameOf(word),
       machine: subject.machine,
       rules,
+      given: recorder.steps.length,
       memory: Int32Array.from(subject.words),
       returns: execution.end().returns,
     };
