@@ -6,6 +6,8 @@
 import { complaintOf, waitingCpus } from '../explore/complaint.ts';
 import { Execution } from '../explore/execution.ts';
 import { KernelSubject } from '../explore/kernel-subject.ts';
+import { Random } from '../explore/random.ts';
+import { randomWalk } from '../explore/strategies.ts';
 import type { MemoryModel } from '../explore/program.ts';
 import type { RecordedStep } from '../explore/record.ts';
 import { Recorder } from '../explore/recorder.ts';
@@ -50,6 +52,10 @@ export interface Outcome {
 
 /** Longest timeline, in steps: a page shows them all. */
 export const MAX_TIMELINE = 20_000;
+
+/** Executions in which a timeline finds out which words are shared: so many at most, and so many without a new one. */
+const MAX_LESSONS = 50;
+const QUIET_LESSONS = 5;
 
 /** Records moments as well as steps. */
 class MomentRecorder extends Recorder {
@@ -151,8 +157,7 @@ export class Timeline {
     const watches = kernelWatches(target.spec)(this.subject.machine);
     this.watched = watches.map(({ name }) => name);
     this.recorder = new MomentRecorder(this.execution, reader, watches);
-    // Which words CPUs share is known after a run: only accesses to those are choices.
-    this.runUnheard();
+    this.learnShared();
     this.execution.listener = this.recorder;
     this.execution.restart();
     this.recorder.catchUp();
@@ -293,14 +298,16 @@ export class Timeline {
     };
   }
 
-  private runUnheard(): void {
+  /**
+   * Runs at random, unheard, until nothing new turns out to be shared: what is shared decides which accesses are choices,
+   * and, under weak memory, which stores are buffered.
+   */
+  private learnShared(): void {
     const { execution } = this;
-    execution.restart();
-    for (let i = 0; i < MAX_TIMELINE; i++) {
-      let next = -1;
-      for (let proc = execution.procs - 1; proc >= 0; proc--) if (execution.isEnabled(proc)) next = proc;
-      if (next < 0 || execution.errors.length > 0 || execution.overran) return;
-      execution.take(next);
+    const random = new Random(1);
+    for (let run = 0, quiet = 0; run < MAX_LESSONS && quiet < QUIET_LESSONS; run++) {
+      randomWalk(execution, random);
+      quiet = execution.discovered ? 0 : quiet + 1;
     }
   }
 
