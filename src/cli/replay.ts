@@ -48,7 +48,17 @@ async function replay(given: string, all: Flags): Promise<void> {
   const context = { ...contextOf(asked, memoryModel, complaint?.message), replay: again };
   const body = renderExecution(flags.format, failureText(target, replayed, again), context);
   const verdict = complaint === undefined ? good('held') : `${bad('violated')}: ${complaint.message}`;
-  const heading = [...explorationHeading(target, asked), '', ...wrapText(verdict, '', '  '), ''];
+  const rest = replayed.record.steps.length - replayed.given;
+  const early =
+    rest > 0
+      ? wrapText(
+          `the token ends after step ${String(replayed.given)}; ${rest === 1 ? '1 step' : `${String(rest)} steps`} more, which preempt nobody, to the end: ${replayed.record.token}`,
+          '',
+          '  ',
+        )
+      : [];
+  const heading = [...explorationHeading(target, asked), '', ...wrapText(verdict, '', '  '), ...early, ''];
+  if (flags.format !== 'table' && early.length > 0) process.stderr.write(`${early.join('\n')}\n`);
   process.stdout.write(`${flags.format === 'table' ? `${heading.join('\n')}\n` : ''}${body}\n`);
   process.exitCode = complaint === undefined ? 0 : 1;
   if (flags.threads === true) await replayThreads(token, specOfTarget(target, asked.options, asked.size), memoryModel);

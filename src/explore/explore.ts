@@ -393,6 +393,8 @@ export interface Replay extends EndState {
   readonly record: ExecutionRecord;
   /** What is wrong with it; undefined if nothing is. */
   readonly complaint: Complaint | undefined;
+  /** Steps that the token says. What it leaves open goes on without preempting anybody, and the record has that, too. */
+  readonly given: number;
 }
 
 /** Replays a schedule of a program. Throws a UsageError for a token that is none, or that can't be followed. */
@@ -421,5 +423,6 @@ export function replaySubject(
   const recorded = record(execution, schedule, watches);
   const memory = subject instanceof ProgramSubject ? subject.memory() : Int32Array.from(subject.words);
   const { returns } = execution.end();
-  return { record: recorded, complaint: complaintOf(execution) ?? judges.judgeAlone(), memory, returns };
+  const given = schedule.turns.reduce((sum, { steps }) => sum + steps, 0);
+  return { record: recorded, complaint: complaintOf(execution) ?? judges.judgeAlone(), given, memory, returns };
 }

@@ -6,7 +6,7 @@
 import type { Execution } from './execution.ts';
 import { Bounded } from './strategies.ts';
 import type { Complaint } from './subject.ts';
-import { tokenOf } from './token.ts';
+import { finish, tokenOf } from './token.ts';
 
 /** How an execution went. */
 export interface FoundSchedule {
@@ -100,9 +100,5 @@ function choicesOf(schedule: readonly number[]): Choice[] {
 export function runLoosely(execution: Execution, choices: readonly Choice[]): void {
   execution.restart();
   for (const { proc, steps } of choices) execution.takeCounted(proc, steps);
-  for (let proc = 0; proc < execution.procs && execution.errors.length === 0 && !execution.overran; proc++) {
-    if (!execution.isEnabled(proc)) continue;
-    execution.take(proc);
-    proc = -1;
-  }
+  finish(execution);
 }

@@ -9,7 +9,7 @@ import type { MemoryModel } from './program.ts';
 import { aboutOf, loadSubject } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import type { Subject } from './subject.ts';
-import { checkFingerprint, follow, parseToken } from './token.ts';
+import { checkFingerprint, follow, parseToken, tokenOf } from './token.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
 const workerFile = new URL('../../workers/gate.js', import.meta.url).href;
@@ -56,7 +56,7 @@ export async function replayOnThreads(
   const expected = Int32Array.from(subject.words);
   const stepped = endOf(subject, execution);
 
-  const { turns, procs } = expand(token);
+  const { turns, procs } = expand(tokenOf(execution));
   const common = {
     gate: new SharedArrayBuffer(GATE_WORDS * 4),
     turns,

@@ -79,7 +79,30 @@ export function checkFingerprint(schedule: Schedule, subject: string, token: str
   );
 }
 
-/** Runs an execution along a schedule. Throws a UsageError where the schedule can't be followed. */
+/** Why a proc does not go on where a schedule has more steps of it. */
+function whyStopped(execution: Execution, proc: number): string {
+  if (proc >= execution.cpus) return 'has no store that could go out';
+  const isOver = !execution.isAlive(proc) || execution.pending(proc).kind === 'idle';
+  return isOver ? 'has ended' : 'has to wait';
+}
+
+/** Takes what is left of an execution to its end: whoever goes, goes on as far as it can, then the lowest that can. */
+export function finish(execution: Execution): void {
+  while (execution.errors.length === 0 && !execution.overran) {
+    let proc = execution.schedule.at(-2) ?? 0;
+    if (!execution.isEnabled(proc)) {
+      proc = 0;
+      while (proc < execution.procs && !execution.isEnabled(proc)) proc++;
+      if (proc === execution.procs) return;
+    }
+    execution.take(proc);
+  }
+}
+
+/**
+ * Runs an execution along a schedule; what that leaves open goes on without preempting anybody, so that a schedule that is
+ * cut short is not taken for one in which nobody can go on. Throws a UsageError where the schedule can't be followed.
+ */
 export function follow(execution: Execution, schedule: Schedule): void {
   const numbers = schedule.turns.map(({ proc }) => execution.procByName(proc));
   execution.restart();
@@ -94,9 +117,10 @@ export function follow(execution: Execution, schedule: Schedule): void {
     const taken = execution.takeCounted(number, steps);
     if (taken < steps) {
       throw new UsageError(
-        `the token can't be followed: after ${String(at + taken)} steps '${proc}' ${execution.isAlive(execution.cpuOf(number)) ? 'has to wait' : 'has ended'}; it was made for something else`,
+        `the token can't be followed: after ${String(at + taken)} steps '${proc}' ${whyStopped(execution, number)}; it was made for something else`,
       );
     }
     at += taken;
   }
+  finish(execution);
 }

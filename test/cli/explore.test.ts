@@ -171,6 +171,33 @@ describe('explore', () => {
   });
 });
 
+describe('replay of a schedule that is cut short', () => {
+  it('goes on to the end, preempts nobody, and says so: it is no deadlock', async () => {
+    const { status, stdout } = await runCli(['replay', '0:66,1:89', '--scenario', 'first-touch']);
+    expect(status).toBe(0);
+    expect(stdout).not.toContain('deadlock');
+    const [, more = '', whole = ''] =
+      /^held\nthe token ends after step 155; (\d+) steps more, which preempt nobody, to the end:\s+(\S+)$/m.exec(
+        stdout,
+      ) ?? [];
+    expect(whole).toBe(`0:66,1:89,0:${more}`);
+    const again = await runCli(['replay', whole, '--scenario', 'first-touch']);
+    expect(again.status).toBe(0);
+    expect(again.stdout).not.toContain('the token ends');
+  });
+
+  it('lets the CPU go on that went last', async () => {
+    const { stdout } = await runCli(['replay', '0:66,1:40', '--scenario', 'first-touch']);
+    expect(stdout).toMatch(/\s0:66,1:(?!40\b)\d+,0:\d+\n/);
+  });
+
+  it('says so beside other formats, not in them', async () => {
+    const { stdout, stderr } = await runCli(['replay', '0:66', '--scenario', 'first-touch', '--format', 'json']);
+    expect(() => JSON.parse(stdout) as unknown).not.toThrow();
+    expect(stderr).toMatch(/^the token ends after step 66; /);
+  });
+});
+
 describe('why', () => {
   it('tells one defence in full', async () => {
     const { status, stdout } = await runCli(['why', 'pte_recheck']);
