@@ -5,6 +5,7 @@
 import type { Finding } from '../check/finding.ts';
 import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
 import { DEFENCES } from '../kernel/defences.ts';
+import * as layoutModule from '../kernel/layout.ts';
 import type { Machine } from '../machine/boot.ts';
 import { lockingIdentity } from '../machine/design.ts';
 import { UsageError } from '../machine/usage-error.ts';
@@ -52,12 +53,31 @@ export function defaultModel(target: Target): MemoryModel {
   return target.kind === 'kernel' ? (target.scenario?.memoryModel ?? 'sc') : 'sc';
 }
 
-/** What the tokens of a kernel target are made for. */
+/** Where everything lies in a small machine, as a fingerprint of it. */
+const LAYOUT: string = fingerprint(
+  JSON.stringify([
+    Object.entries(layoutModule).filter(([, value]) => typeof value !== 'function'),
+    layoutModule.layout({
+      cpus: 2,
+      frames: 256,
+      max_vmas: 16,
+      max_mms: 4,
+      max_memcgs: 16,
+      maple_nodes: 16,
+      design_words: 16,
+    }),
+  ]),
+);
+
+/**
+ * What the tokens of a kernel target are made for. Under weak memory they name words by number, so that a token of another
+ * layout would take out another store.
+ */
 function identityOf(spec: KernelSpec, memoryModel: MemoryModel): string {
   const { locking = 'split', without = [] } = spec.config ?? {};
   const programs = fingerprint(JSON.stringify([spec.setup, spec.programs]));
   const off = [...without].sort().join(',');
-  return `${spec.name} ${String(spec.programs.length)} ${programs} ${lockingIdentity(locking)} ${off} ${memoryModel}`;
+  return `${spec.name} ${String(spec.programs.length)} ${programs} ${lockingIdentity(locking)} ${off} ${memoryModel}${memoryModel === 'sc' ? '' : ` ${LAYOUT}`}`;
 }
 
 /** How a kernel target is judged, and what its tokens are made for. */

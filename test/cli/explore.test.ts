@@ -220,6 +220,21 @@ const bad: [name: string, args: () => string[], says: RegExp][] = [
     () => ['replay', '0:79,1:87,0:8.whlf5', '--scenario', 'first-touch'],
     /give --scenario first-touch --cpus 2 --without ptl/,
   ],
+  [
+    'a token with too much of a CPU',
+    () => ['replay', '0:66,1:999', '--scenario', 'first-touch'],
+    /155 steps '1' has ended/,
+  ],
+  [
+    // Its words are named by number, and it was made before tokens were bound to where words lie.
+    'a weak token of another layout',
+    () => [
+      'replay',
+      '0:80,0w48366:1,1:7,0w58368:1,0:8.zgjo5',
+      ...['--scenario', 'uptodate', '--without', 'uptodate_barrier'],
+    ],
+    /^pagerace: the token \S+ was made by another version, .*: explore again\n$/,
+  ],
   ['a token that leads nowhere', () => ['replay', '0:99999', '--scenario', 'first-touch'], /can't be followed/],
   ['a token without its scenario', () => ['replay', '0:4'], /give --scenario/],
   ['a strategy that is none', () => ['explore', 'first-touch', '--strategy', 'dpr'], /for example dpor/],
