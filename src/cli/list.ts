@@ -18,6 +18,9 @@ const MODELS: readonly { readonly name: MemoryModel; readonly what: string }[] =
   { name: 'pso', what: 'stores of one word leave the buffer in their order, others in any' },
 ];
 
+/** The row below the designs that have names. */
+const OWN_DESIGN = { name: './my-design.js', what: 'a design of your own, in a module: the README shows one' };
+
 const NAME_WIDTH = 22;
 
 function section(title: string, entries: readonly { readonly name: string; readonly what: string }[]): string[] {
@@ -59,7 +62,7 @@ export function listCommand(): Command {
       }
       const lines = [
         ...section('defences (--without)', catalogue.defences),
-        ...section('locking designs (--locking)', catalogue.locking),
+        ...section('locking designs (--locking)', [...catalogue.locking, OWN_DESIGN]),
         ...section('lock algorithms (--lock)', catalogue.locks),
         ...section('workloads', catalogue.workloads),
         ...section('judges', catalogue.judges),
