@@ -2,10 +2,13 @@
 // and beside other explorers that are built here.
 import { Command, Option } from 'commander';
 import { exploreBenchLines } from '../report/explore-bench-text.ts';
-import { grouped, table } from '../report/text.ts';
+import { grouped, shellLine, table } from '../report/text.ts';
 import { BENCH_LOOPS, bench, checkCpuCounts, median, medianRatio } from '../stress/bench.ts';
 import type { BenchLoop, BenchResult } from '../stress/bench.ts';
+import { BENCH_KIND, BENCH_VERSION } from '../stress/bench-results.ts';
+import type { BenchDocument } from '../stress/bench-results.ts';
 import { exploreBench } from '../stress/explore-bench.ts';
+import { host, ownVersion } from '../stress/host.ts';
 import { parseNames, parseWhole } from './options.ts';
 
 /** Simulated against real, one loop. */
@@ -46,7 +49,8 @@ function faultLines(result: BenchResult): string[] {
 
 const PARTS = ['faults', 'explore'] as const;
 
-export function benchCommand(): Command {
+/** `argv`: the command line that it is part of, to be written down as what runs it again. */
+export function benchCommand(argv: readonly string[]): Command {
   return new Command('bench')
     .description("page_fault1's loop beside the running kernel's, and the explorer beside other explorers")
     .option(
@@ -56,15 +60,28 @@ export function benchCommand(): Command {
       [1, 2, 4],
     )
     .addOption(new Option('--only <part>', 'one part').choices(PARTS))
-    .option('--json', 'one JSON document')
+    .option('--json', "one JSON document, which 'pagerace report' plots")
     .action(async (flags: { cpus: number[]; only?: (typeof PARTS)[number]; json?: true }) => {
       const progress = (text: string): void => {
         process.stderr.write(`${text}\n`);
       };
+      const started = new Date();
+      const begin = performance.now();
       const faults = flags.only === 'explore' ? undefined : await bench(flags.cpus, progress);
       const explored = flags.only === 'faults' ? undefined : await exploreBench(progress);
       if (flags.json === true) {
-        process.stdout.write(`${JSON.stringify({ ...faults, explore: explored }, null, 2)}\n`);
+        const document: BenchDocument = {
+          kind: BENCH_KIND,
+          version: BENCH_VERSION,
+          pagerace: ownVersion(),
+          started: started.toISOString(),
+          seconds: (performance.now() - begin) / 1000,
+          command: shellLine(['pagerace', ...argv]),
+          host: host(),
+          ...faults,
+          ...(explored === undefined ? {} : { explore: explored }),
+        };
+        process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
         return;
       }
       const parts = [

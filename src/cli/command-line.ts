@@ -70,7 +70,7 @@ function program(argv: readonly string[]): Command {
     stressCommand(argv),
     reportCommand(),
     listCommand(),
-    benchCommand(),
+    benchCommand(argv),
   ];
   for (const command of commands) {
     root.addCommand(command.exitOverride().configureOutput({ writeErr: () => undefined }));

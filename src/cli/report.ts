@@ -1,4 +1,4 @@
-// `pagerace report`: what sweeps have measured, as a page, as text, as CSV or as JSON.
+// `pagerace report`: what sweeps and benches have measured, as a page, as text, as CSV or as JSON.
 import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { UsageError } from '../machine/usage-error.ts';
@@ -56,8 +56,10 @@ function writeWhole(path: string, text: string): void {
 
 export function reportCommand(): Command {
   return new Command('report')
-    .description('what stress sweeps measured: a page with verdicts, charts and commands; or text, CSV, JSON')
-    .argument('<results...>', "files that 'pagerace stress --out' wrote; - for standard input")
+    .description(
+      'what stress sweeps and benches measured: a page with verdicts, charts and commands; or text, CSV, JSON',
+    )
+    .argument('<results...>', "files of 'pagerace stress --out' or 'pagerace bench --json'; - for standard input")
     .addOption(new Option('--format <name>', 'html (if none is given), text, csv or json').choices(REPORT_FORMATS))
     .addOption(new Option('--json', 'as --format json').conflicts('format'))
     .option('--out <file>', `file to write; - for standard output (html: ${DEFAULT_PAGE}, others: -)`)

@@ -2,16 +2,16 @@
 //
 // The order is random so that what drifts (heat, neighbours, memory) is nobody's advantage; every point may be measured
 // several times, in different places of the order.
-import { availableParallelism, cpus as hostCpus, platform, release, totalmem } from 'node:os';
-import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Random } from '../explore/random.ts';
 import { exploreTarget, optionText, targetNamed } from '../explore/target.ts';
 import { median } from './bench.ts';
+import { host, ownVersion } from './host.ts';
 import { latencyOf, locksOf } from './meters.ts';
 import { PointRun, nothingMeasured } from './point.ts';
 import type { Measured, PointSpec } from './point.ts';
 import { RESULTS_KIND, RESULTS_VERSION } from './results.ts';
-import type { StressCounterexample, StressHost, StressPoint, StressResults, StressRound } from './results.ts';
+import type { StressCounterexample, StressPoint, StressResults, StressRound } from './results.ts';
 import type { Workload } from './workloads.ts';
 
 /** What is swept. */
@@ -202,22 +202,4 @@ function commandOf(point: PointSpec, spec: Pick<SweepSpec, 'seconds' | 'rounds'>
   const flags = optionText({ cpus: point.cpus, locking: point.locking, lock: point.lock, without: point.without });
   const length = spec.rounds === undefined ? `--seconds ${String(spec.seconds)}` : `--rounds ${String(spec.rounds)}`;
   return `pagerace stress ${point.work.name} ${flags} --pages ${String(point.pages)} ${length}`;
-}
-
-/** The computer that this runs on. */
-export function host(): StressHost {
-  return {
-    processor: hostCpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    platform: platform(),
-    release: release(),
-    node: process.version,
-  };
-}
-
-/** The version in package.json. */
-export function ownVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -40,6 +40,8 @@ describe('the warnings of a point', () => {
   });
 
   it('say that CPUs did not meet', () => {
-    expect(warningsOf([100, 100, 100], 2)).toContainEqual(expect.stringMatching(/^nobody ever waited for a lock: use /));
+    expect(warningsOf([100, 100, 100], 2)).toContainEqual(
+      expect.stringMatching(/^nobody ever waited for a lock: use /),
+    );
   });
 });

@@ -2,8 +2,10 @@
 //
 // Points are joined to a series only where nothing but the number of CPUs differs: one host, one version of pagerace.
 // Rates at more CPUs than the host has cores are shown, and no statement on scaling is made of them.
-import type { StressHost, StressPoint } from '../../stress/results.ts';
-import type { NamedResults } from './load.ts';
+import type { StressHost, StressPoint, StressRound } from '../../stress/results.ts';
+import { benchOf } from './bench-analysis.ts';
+import type { Bench } from './bench-analysis.ts';
+import type { Loaded } from './load.ts';
 import { USL_TERMS, fitUsl } from './usl.ts';
 import type { UslFit } from './usl.ts';
 
@@ -20,11 +22,9 @@ export interface SweepFacts {
   readonly host: StressHost;
 }
 
-/** A point in its series. */
-export interface SeriesPoint {
-  /** The sweep it is of. */
-  readonly sweep: number;
-  readonly measured: StressPoint;
+/** Rates at one number of CPUs. */
+export interface RatePoint {
+  readonly measured: { readonly cpus: number; readonly rounds: readonly Pick<StressRound, 'faultsPerSecond'>[] };
   /** Whether it has more CPUs than its host has cores. */
   readonly beyondCores: boolean;
   /** Median faults a second; absent where no round ran. */
@@ -32,6 +32,23 @@ export interface SeriesPoint {
   /** How many times the rate of one CPU, and the share of linear scaling that is; absent beyond the cores. */
   readonly speedup?: number;
   readonly ofLinear?: number;
+}
+
+/** Rates that differ in the number of CPUs alone, in ascending order of it. */
+export interface RateSeries {
+  /** Cores of its host. */
+  readonly cores: number;
+  /** Whether any of its points was violated: its rates are those of wrong results. */
+  readonly wrong: boolean;
+  readonly points: readonly RatePoint[];
+  readonly fit: FitOutcome;
+}
+
+/** A point in its series. */
+export interface SeriesPoint extends RatePoint {
+  /** The sweep it is of. */
+  readonly sweep: number;
+  readonly measured: StressPoint;
   /** Time that all CPUs together waited for locks, as a share of the time that they had. */
   readonly waitShare?: number;
 }
@@ -43,8 +60,8 @@ const MORE_THAN_LINEAR = 1.2;
 export type FitOutcome =
   { readonly kind: 'fitted'; readonly fit: UslFit } | { readonly kind: 'refused'; readonly why: string };
 
-/** Points that differ in the number of CPUs alone, in ascending order of it. */
-export interface Series {
+/** The points of a sweep that differ in the number of CPUs alone. */
+export interface Series extends RateSeries {
   /** Its name in the report's links, and in JSON. */
   readonly id: string;
   readonly workload: string;
@@ -53,12 +70,7 @@ export interface Series {
   readonly without: readonly string[];
   /** What tells it from the others of its workload. */
   readonly label: string;
-  /** Cores of its host. */
-  readonly cores: number;
-  /** Whether any of its points was violated: its rates are those of wrong results. */
-  readonly wrong: boolean;
   readonly points: readonly SeriesPoint[];
-  readonly fit: FitOutcome;
 }
 
 /** The series of one workload. */
@@ -90,6 +102,8 @@ export interface StressReport {
   readonly verdicts: Readonly<Record<StressPoint['verdict'], number>>;
   readonly losses: readonly Loss[];
   readonly warnings: readonly Warning[];
+  /** Simulated machines beside running kernels. */
+  readonly benches: readonly Bench[];
 }
 
 /** `1 CPU`, `4 CPUs`. */
@@ -109,20 +123,32 @@ export function cpuListText(counts: readonly number[]): string {
   return `${listText(counts)} ${counts.at(-1) === 1 ? 'CPU' : 'CPUs'}`;
 }
 
-/** How much there is, and how it ended. */
-export function summaryText({ sweeps, workloads, verdicts }: StressReport): string {
-  const points = verdicts.held + verdicts.violated + verdicts['not decided'];
-  const hosts = new Set(
-    sweeps.map(({ host }) => `${host.processor}, ${host.cores === 1 ? '1 core' : `${String(host.cores)} cores`}`),
+/** The computers that results are of. */
+function hostsText(measured: readonly { readonly host: StressHost }[]): string {
+  const texts = measured.map(
+    ({ host: { processor, cores } }) => `${processor}, ${cores === 1 ? '1 core' : `${String(cores)} cores`}`,
   );
+  return listText([...new Set(texts)]);
+}
+
+/** How much there is, and how it ended. */
+export function summaryText({ sweeps, workloads, verdicts, benches }: StressReport): string {
   const many = (n: number, one: string): string => `${String(n)} ${n === 1 ? one : `${one}s`}`;
-  const what = `${many(points, 'point')} of ${many(workloads.length, 'workload')} in ${many(sweeps.length, 'sweep')}`;
-  const ends = [
-    `${String(verdicts.held)} held`,
-    `${String(verdicts.violated)} violated`,
-    `${String(verdicts['not decided'])} not decided`,
-  ];
-  return `${what} on ${listText([...hosts])}: ${listText(ends)}.`;
+  const told: string[] = [];
+  if (sweeps.length > 0) {
+    const points = verdicts.held + verdicts.violated + verdicts['not decided'];
+    const ends = (['held', 'violated', 'not decided'] as const).map(
+      (verdict) => `${String(verdicts[verdict])} ${verdict}`,
+    );
+    told.push(
+      `${many(points, 'point')} of ${many(workloads.length, 'workload')} in ${many(sweeps.length, 'sweep')} on ${hostsText(sweeps)}: ${listText(ends)}.`,
+    );
+  }
+  if (benches.length > 0) {
+    const what = benches.length === 1 ? '1 bench' : `${String(benches.length)} benches`;
+    told.push(`${what} beside the running kernel on ${hostsText(benches)}.`);
+  }
+  return told.join(' ');
 }
 
 /** A point by what it measured. */
@@ -196,7 +222,7 @@ function seriesPoint({ sweep, measured }: Entry, one: number | undefined): Serie
 }
 
 /** Fits medians at CPU counts within the cores: beyond them the cores set the rate, not the design. */
-function fitOf(points: readonly SeriesPoint[], cores: number): FitOutcome {
+export function fitOf(points: readonly RatePoint[], cores: number): FitOutcome {
   const samples = points.flatMap(({ measured, rate, beyondCores }) =>
     rate === undefined || beyondCores ? [] : [{ cpus: measured.cpus, rate }],
   );
@@ -322,8 +348,8 @@ function warningsOf(sweeps: readonly SweepFacts[], series: readonly Series[]): W
   return warnings;
 }
 
-/** What there is to say of these sweeps. */
-export function analyse(read: readonly NamedResults[]): StressReport {
+/** What there is to say of these results. */
+export function analyse({ sweeps: read, benches }: Loaded): StressReport {
   const sweeps = read.map(({ file, results }, i): SweepFacts => {
     const { pagerace, started, seconds, command, seed, host } = results;
     return { number: i + 1, file, pagerace, started, seconds, command, seed, host };
@@ -339,5 +365,12 @@ export function analyse(read: readonly NamedResults[]): StressReport {
   }));
   const verdicts = { held: 0, violated: 0, 'not decided': 0 };
   for (const { measured } of entries) verdicts[measured.verdict] += 1;
-  return { sweeps, workloads, verdicts, losses: lossesOf(workloads), warnings: warningsOf(sweeps, series) };
+  return {
+    sweeps,
+    workloads,
+    verdicts,
+    losses: lossesOf(workloads),
+    warnings: warningsOf(sweeps, series),
+    benches: benches.map(benchOf),
+  };
 }

@@ -1,7 +1,7 @@
 // The charts of a report: one panel for each series, the panels of a workload on one scale.
 import * as Plot from '@observablehq/plot';
 import { cpusText } from './analysis.ts';
-import type { Loss, Series, SeriesPoint } from './analysis.ts';
+import type { Loss, RatePoint, RateSeries, Series } from './analysis.ts';
 import { timedPoints } from './figures.ts';
 import { quartersOf } from './histogram.ts';
 import { locksOf, shownLocks } from './locks.ts';
@@ -42,14 +42,14 @@ interface Dot {
   readonly hollow: boolean;
 }
 
-function medians(series: Series): Dot[] {
+function medians(series: RateSeries): Dot[] {
   return series.points.flatMap(({ measured, rate, beyondCores }) =>
     rate === undefined ? [] : [{ x: measured.cpus, y: rate, hollow: beyondCores }],
   );
 }
 
 /** A dot for each round; of those that fall on one another to the pixel, one. */
-function roundDots(points: readonly SeriesPoint[], perPixel: number): Dot[] {
+function roundDots(points: readonly RatePoint[], perPixel: number): Dot[] {
   return points.flatMap(({ measured, beyondCores }) => {
     const rates = measured.rounds.map(({ faultsPerSecond }) => faultsPerSecond);
     const apart = new Map(rates.map((rate) => [Math.round(rate / perPixel), rate]));
@@ -75,7 +75,7 @@ function linearMarks(one: number, to: number, top: number): Plot.Markish[] {
   ];
 }
 
-function fitMarks({ fit }: Series): Plot.Markish[] {
+function fitMarks({ fit }: RateSeries): Plot.Markish[] {
   if (fit.kind === 'refused') return [];
   const { cpus } = fit.fit;
   const [from = 1, to = 1] = [cpus[0], cpus.at(-1)];
@@ -89,7 +89,7 @@ function fitMarks({ fit }: Series): Plot.Markish[] {
 }
 
 /** Faults a second against CPUs: rounds, their median, the linear line, the fit, and the other series in the back. */
-export function scalingChart(series: Series, all: readonly Series[], name: ChartName): Markup {
+export function scalingChart(series: RateSeries, all: readonly RateSeries[], name: ChartName): Markup {
   const domain = cpuDomain(all);
   const rates = all.flatMap(({ points }) =>
     points.flatMap(({ measured, rate }) => [...measured.rounds.map((round) => round.faultsPerSecond), rate ?? 0]),

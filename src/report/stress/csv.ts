@@ -1,6 +1,7 @@
 // A report as CSV (RFC 4180): a row for each point, and below it one for each of its rounds. Numbers as they were read.
 import { allSeries } from './analysis.ts';
 import type { Series, SeriesPoint, StressReport } from './analysis.ts';
+import type { Bench } from './bench-analysis.ts';
 
 type Cell = string | number | boolean | undefined;
 
@@ -94,9 +95,48 @@ function pointRows(series: Series, point: SeriesPoint): Row[] {
   ];
 }
 
+/** Both sides of a bench, in the columns that they have in common with sweeps. */
+function benchRows({ number, loops, host, command }: Bench): Row[] {
+  return loops.flatMap(({ loop, series, pairs }) =>
+    series.flatMap(({ side, points }) =>
+      points.flatMap(({ measured: { cpus, rounds }, beyondCores, rate, speedup, ofLinear }): Row[] => {
+        const common: Row = {
+          sweep: number,
+          series: side,
+          workload: loop,
+          cpus,
+          cores: host.cores,
+          beyond_cores: beyondCores,
+        };
+        const contended = pairs.find((pair) => pair.cpus === cpus)?.contended;
+        return [
+          {
+            ...common,
+            record: 'bench',
+            faults_per_second: rate,
+            speedup,
+            of_linear: ofLinear,
+            lock_contended: side === 'simulated' ? contended : undefined,
+            command,
+          },
+          ...rounds.map(({ faultsPerSecond }, i): Row => ({
+            ...common,
+            record: 'bench run',
+            round: i + 1,
+            faults_per_second: faultsPerSecond,
+          })),
+        ];
+      }),
+    ),
+  );
+}
+
 /** The rows, with a header, each ended as the standard has it. */
 export function renderCsv(report: StressReport): string {
-  const rows = allSeries(report).flatMap((series) => series.points.flatMap((point) => pointRows(series, point)));
+  const rows = [
+    ...allSeries(report).flatMap((series) => series.points.flatMap((point) => pointRows(series, point))),
+    ...report.benches.flatMap(benchRows),
+  ];
   return [COLUMNS.join(','), ...rows.map((row) => COLUMNS.map((column) => field(row[column])).join(','))]
     .map((line) => `${line}\r\n`)
     .join('');

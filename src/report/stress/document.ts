@@ -23,6 +23,7 @@ export interface ReportDocument {
     readonly beside?: { readonly label: string; readonly ratio: number };
   }[];
   readonly warnings: readonly Warning[];
+  readonly benches: StressReport['benches'];
 }
 
 export function reportDocument(report: StressReport): ReportDocument {
@@ -41,5 +42,6 @@ export function reportDocument(report: StressReport): ReportDocument {
       ...loss,
     })),
     warnings: report.warnings,
+    benches: report.benches,
   };
 }

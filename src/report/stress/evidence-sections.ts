@@ -71,7 +71,8 @@ function bytesText(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
-function hostBox({ number, file, host, pagerace, started, seconds, seed }: SweepFacts): Markup {
+function hostBox(kind: string, sweep: Omit<SweepFacts, 'seed'> & { readonly seed?: number }): Markup {
+  const { number, file, host, pagerace, started, seconds, seed } = sweep;
   const facts: readonly (readonly [string, Markup])[] = [
     ['file', markup`${file}`],
     ['processor', markup`${host.processor}`],
@@ -82,16 +83,16 @@ function hostBox({ number, file, host, pagerace, started, seconds, seed }: Sweep
     ['pagerace', markup`${pagerace}`],
     ['began', markup`<time>${started}</time>`],
     ['took', markup`${figure(seconds, `${grouped(seconds)} s`)}`],
-    ['seed of the order', markup`${figure(seed, String(seed))}`],
+    ...(seed === undefined ? [] : ([['seed of the order', markup`${figure(seed, String(seed))}`]] as const)),
   ];
-  return markup`<h3>Sweep ${number}</h3>
+  return markup`<h3>${kind} ${number}</h3>
 <dl>${facts.map(([term, value]) => markup`\n<dt>${term}</dt><dd>${value}</dd>`)}
 </dl>
 `;
 }
 
 export function hostSection({ report }: PageContext): Markup {
-  return markup`${report.sweeps.map(hostBox)}`;
+  return markup`${report.sweeps.map((sweep) => hostBox('Sweep', sweep))}${report.benches.map((bench) => hostBox('Bench', bench))}`;
 }
 
 function warning({ text, points }: Warning): Markup {
@@ -121,6 +122,12 @@ export function commandsSection(context: PageContext): Markup {
 <pre><code>${command}</code></pre>
 `,
   );
+  const benches = report.benches.map(
+    ({ number, file, command }) => markup`<p>Bench ${number}, ${file}:</p>
+<pre><code>${command}</code></pre>
+`,
+  );
+  if (report.sweeps.length === 0) return markup`<p>All of it again (times differ from run to run):</p>\n${benches}`;
   const series = allSeries(report).map(
     (one) => markup`<div class="whole">
 <h3>${one.workload}, ${one.label}</h3>
@@ -130,7 +137,7 @@ export function commandsSection(context: PageContext): Markup {
 `,
   );
   return markup`<p>All of it again, in the same order of points (times differ from run to run: threads race):</p>
-${sweeps}
+${sweeps}${benches}
 <p>One point at a time:</p>
 ${series}`;
 }

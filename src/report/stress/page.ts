@@ -1,6 +1,7 @@
 // The page of a report: one file of HTML with everything in it, which asks nothing of a network and needs no script.
 import { listText, summaryText } from './analysis.ts';
 import type { StressReport } from './analysis.ts';
+import { benchSection } from './bench-section.ts';
 import { commandsSection, counterexamplesSection, hostSection, warningsSection } from './evidence-sections.ts';
 import { latencySection, locksSection, lossesSection, scalingSection, verdictsSection } from './figure-sections.ts';
 import type { PageContext } from './figure-sections.ts';
@@ -8,23 +9,41 @@ import { figuresOf } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 import { style } from './style.ts';
 
-/** The parts, in their order. */
-const SECTIONS: readonly (readonly [id: string, title: string, content: (context: PageContext) => Markup])[] = [
+type Section = readonly [id: string, title: string, content: (context: PageContext) => Markup];
+
+/** The parts of a report on sweeps, in their order. */
+const SWEEP_SECTIONS: readonly Section[] = [
   ['verdicts', 'Verdicts', verdictsSection],
   ['scaling', 'Scaling', scalingSection],
   ['losses', 'Fast and wrong', lossesSection],
   ['locks', 'Locks', locksSection],
   ['latency', 'Latency', latencySection],
   ['counterexamples', 'Counterexamples', counterexamplesSection],
+];
+const BENCH_SECTION: Section = ['bench', 'Beside the running kernel', ({ report }) => benchSection(report.benches)];
+/** What every report ends with. */
+const LAST_SECTIONS: readonly Section[] = [
   ['host', 'Host', hostSection],
   ['warnings', 'Warnings', warningsSection],
   ['commands', 'Commands', commandsSection],
 ];
 
+/** What the page is called, and what browsers call it. */
+function titlesOf({ sweeps, benches, workloads }: StressReport): [heading: string, title: string] {
+  if (sweeps.length === 0) return ['Bench report', 'pagerace: simulated and running kernel'];
+  const title = `pagerace: ${listText(workloads.map(({ name }) => name))} under stress`;
+  return [benches.length === 0 ? 'Stress report' : 'Stress and bench report', title];
+}
+
 /** The whole document. */
 export function renderPage(report: StressReport): string {
   const context: PageContext = { report, figures: figuresOf(report) };
-  const title = `pagerace: ${listText(report.workloads.map(({ name }) => name))} under stress`;
+  const [heading, title] = titlesOf(report);
+  const sections = [
+    ...(report.sweeps.length === 0 ? [] : SWEEP_SECTIONS),
+    ...(report.benches.length === 0 ? [] : [BENCH_SECTION]),
+    ...LAST_SECTIONS,
+  ];
   return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -36,13 +55,13 @@ export function renderPage(report: StressReport): string {
 </head>
 <body>
 <header>
-<h1>Stress report</h1>
+<h1>${heading}</h1>
 <p class="lead">${summaryText(report)}</p>
-<nav aria-label="Parts of the report"><ul>${SECTIONS.map(([id, name]) => markup`\n<li><a href="#${id}">${name}</a></li>`)}
+<nav aria-label="Parts of the report"><ul>${sections.map(([id, name]) => markup`\n<li><a href="#${id}">${name}</a></li>`)}
 </ul></nav>
 </header>
 <main>
-${SECTIONS.map(
+${sections.map(
   ([id, name, content]) => markup`<section aria-labelledby="${id}">
 <h2 id="${id}">${name}</h2>
 ${content(context)}

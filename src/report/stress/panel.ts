@@ -1,6 +1,6 @@
 // What the charts of a report have in common: one size, one axis of CPUs, one way to show what is beyond the cores.
 import * as Plot from '@observablehq/plot';
-import type { Series, SeriesPoint } from './analysis.ts';
+import type { RatePoint, RateSeries } from './analysis.ts';
 
 /** Width of a panel in pixels: a telephone shows one, a desk four beside each other, neither much scaled. */
 export const WIDTH = 290;
@@ -16,9 +16,9 @@ export const SOFT = 'var(--soft)';
 export const PAPER = 'var(--paper)';
 export const RULE = 'var(--rule)';
 /** A colour only repeats what a word says. */
-export const colourOf = ({ wrong }: Series): string => (wrong ? 'var(--bad)' : 'var(--accent)');
+export const colourOf = ({ wrong }: RateSeries): string => (wrong ? 'var(--bad)' : 'var(--accent)');
 
-export const cpusOf = ({ measured }: SeriesPoint): number => measured.cpus;
+export const cpusOf = ({ measured }: RatePoint): number => measured.cpus;
 
 /** 391839 as 392k. */
 export function compactText(value: number): string {
@@ -34,7 +34,7 @@ export interface CpuDomain {
   readonly to: number;
 }
 
-export function cpuDomain(all: readonly Series[]): CpuDomain {
+export function cpuDomain(all: readonly RateSeries[]): CpuDomain {
   const counts = [...new Set(all.flatMap(({ points }) => points.map(cpusOf)))].sort((a, b) => a - b);
   const [from = 1, to = 1] = [counts[0], counts.at(-1)];
   return from === to ? { counts, from: from - 1, to: to + 1 } : { counts, from, to };

@@ -1,6 +1,6 @@
 // The figures of a page: each a chart with its caption, and below it the table of what it shows.
 import { cpusText } from './analysis.ts';
-import type { Loss, Series, SeriesPoint, StressReport } from './analysis.ts';
+import type { Loss, RatePoint, Series, SeriesPoint, StressReport } from './analysis.ts';
 import { latencyChart, lossChart, scalingChart, waitChart } from './charts.ts';
 import { timedPoints } from './figures.ts';
 import type { Figure, FigureKind } from './figures.ts';
@@ -30,8 +30,10 @@ const ROUNDS_LISTED = 40;
 /** What every figure of wrong results says. */
 export const WRONG: Markup = markup`<span class="wrong">fast and wrong</span>`;
 
-function roundsCell({ measured }: SeriesPoint): Part {
-  const rates = measured.rounds.map(({ faultsPerSecond }) => faultsPerSecond);
+/** Every rate, or how far they go where they are many. */
+export function ratesCell(rounds: RatePoint['measured']['rounds']): Part {
+  const rates = rounds.map(({ faultsPerSecond }) => faultsPerSecond);
+  if (rates.length === 0) return NOTHING;
   if (rates.length <= ROUNDS_LISTED)
     return rates.map((rate, i) => markup`${i === 0 ? '' : ', '}${figure(rate, grouped(rate))}`);
   return `${grouped(rates.length)} rounds, from ${grouped(Math.min(...rates))} to ${grouped(Math.max(...rates))}`;
@@ -56,7 +58,7 @@ function rateRow(point: SeriesPoint): Part[] {
     times(speedup),
     percent(ofLinear),
     beyondCores ? 'yes' : 'no',
-    roundsCell(point),
+    ratesCell(measured.rounds),
   ];
 }
 

@@ -3,6 +3,7 @@ import type { StressPoint } from '../../stress/results.ts';
 import { WIDTH, bad, bold, grouped, table, timeText, wrapText } from '../text.ts';
 import { allSeries, commonRefusal, cpuListText, listText, pointName, summaryText } from './analysis.ts';
 import type { Series, SeriesPoint, StressReport, SweepFacts } from './analysis.ts';
+import { benchLines } from './bench-text.ts';
 import { lockType, locksOf } from './locks.ts';
 import { threeDigits } from './numbers.ts';
 
@@ -129,13 +130,14 @@ function counterexampleLines(report: StressReport): string[] {
   return ['', bold('Counterexamples'), ...told];
 }
 
-function sweepLines({ number, file, host, pagerace, started, seconds, seed, command }: SweepFacts): string[] {
+function sweepLines(kind: string, sweep: Omit<SweepFacts, 'seed'> & { readonly seed?: number }): string[] {
+  const { number, file, host, pagerace, started, seconds, seed, command } = sweep;
   const cores = host.cores === 1 ? '1 core' : `${String(host.cores)} cores`;
   const where = `${file}: ${host.processor}, ${cores}, ${(host.memoryBytes / 2 ** 30).toFixed(1)} GiB, ${host.platform} ${host.release}, Node ${host.node}, pagerace ${pagerace}`;
-  const when = `${started}, ${grouped(seconds)} s, seed ${String(seed)}`;
+  const when = `${started}, ${grouped(seconds)} s${seed === undefined ? '' : `, seed ${String(seed)}`}`;
   return [
     '',
-    bold(`Sweep ${String(number)}`),
+    bold(`${kind} ${String(number)}`),
     ...wrapText(where, '  ', '    '),
     ...wrapText(when, '  ', '    '),
     ...wrapText(command, '  ', '    '),
@@ -155,8 +157,7 @@ function warningLines({ warnings }: StressReport): string[] {
 const LEGEND =
   '+-: how far rounds are from their median; linear: share of the rate of 1 CPU times CPUs; waits: share of the time of all CPUs that they waited for locks';
 
-/** The report, at 80 columns. */
-export function renderText(report: StressReport): string {
+function sweepParts(report: StressReport): string[] {
   const refused = commonRefusal(allSeries(report));
   return [
     ...verdictLines(report),
@@ -171,7 +172,17 @@ export function renderText(report: StressReport): string {
       ? []
       : wrapText(`no fit of the universal scalability law: ${asciiText(refused)}`, '  ', '    ')),
     ...counterexampleLines(report),
+  ];
+}
+
+/** The report, at 80 columns. */
+export function renderText(report: StressReport): string {
+  const lines = [
+    ...(report.sweeps.length === 0 ? [] : sweepParts(report)),
+    ...report.benches.flatMap(benchLines),
     ...warningLines(report),
-    ...report.sweeps.flatMap(sweepLines),
-  ].join('\n');
+    ...report.sweeps.flatMap((sweep) => sweepLines('Sweep', sweep)),
+    ...report.benches.flatMap((bench) => sweepLines('Bench', bench)),
+  ];
+  return lines.slice(lines[0] === '' ? 1 : 0).join('\n');
 }

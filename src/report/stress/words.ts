@@ -1,13 +1,13 @@
 // What the charts of a report show, in sentences: captions for everybody, descriptions for who does not see them.
 import { grouped } from '../text.ts';
 import { cpuListText, cpusText } from './analysis.ts';
-import type { Loss, Series } from './analysis.ts';
+import type { Loss, RateSeries, Series } from './analysis.ts';
 import { timedPoints } from './figures.ts';
 import { locksOf, shownLocks, waitedLocks } from './locks.ts';
 import { percentWords, threeDigits, timeWords } from './numbers.ts';
 
 /** Says that series of one host have points which are no statement on scaling; nothing where they have none. */
-export function beyondWords(...series: readonly Series[]): string {
+export function beyondWords(...series: readonly RateSeries[]): string {
   const points = series.flatMap((one) => one.points.filter(({ beyondCores }) => beyondCores));
   const counts = [...new Set(points.map(({ measured }) => measured.cpus))].sort((a, b) => a - b);
   const cores = series[0]?.cores ?? 1;
@@ -16,7 +16,7 @@ export function beyondWords(...series: readonly Series[]): string {
 }
 
 /** How far a series scales, as far as the cores go. */
-export function scalingWords(series: Series): string {
+export function scalingWords(series: RateSeries): string {
   const last = series.points.filter(({ speedup, measured }) => speedup !== undefined && measured.cpus > 1).at(-1);
   const { speedup, ofLinear, measured } = last ?? {};
   if (speedup === undefined || ofLinear === undefined || measured === undefined) return '';
@@ -24,14 +24,14 @@ export function scalingWords(series: Series): string {
 }
 
 /** The fit, or why there is none. */
-export function fitWords({ fit }: Series): string {
+export function fitWords({ fit }: RateSeries): string {
   if (fit.kind === 'refused') return `No fit: ${fit.why}.`;
   const { sigma, kappa, cpus } = fit.fit;
   return `Fit over ${cpuListText(cpus)}: σ ${threeDigits(sigma)}, κ ${threeDigits(kappa)}.`;
 }
 
 /** Medians, point by point. */
-export function ratesWords({ points }: Series): string {
+export function ratesWords({ points }: RateSeries): string {
   const rates = points.flatMap(({ measured, rate }) =>
     rate === undefined ? [] : [`${grouped(rate)} at ${cpusText(measured.cpus)}`],
   );

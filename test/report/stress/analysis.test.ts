@@ -6,7 +6,7 @@ import type { StressPoint, StressResults } from '../../../src/stress/results.ts'
 import { stressResults } from '../../support/stress-results.ts';
 
 function report(...results: StressResults[]): StressReport {
-  return analyse(results.map((one, i) => ({ file: `${String(i + 1)}.json`, results: one })));
+  return analyse({ sweeps: results.map((one, i) => ({ file: `${String(i + 1)}.json`, results: one })), benches: [] });
 }
 
 function changePoints(results: StressResults, change: (point: StressPoint) => Partial<StressPoint>): StressResults {

@@ -8,7 +8,8 @@ import { reportDocument } from '../../../src/report/stress/document.ts';
 import type { DocumentPoint, ReportDocument } from '../../../src/report/stress/document.ts';
 import { quartersOf } from '../../../src/report/stress/histogram.ts';
 import { renderPage } from '../../../src/report/stress/page.ts';
-import { parseResults } from '../../../src/report/stress/schema.ts';
+import { parseJson } from '../../../src/report/stress/fields.ts';
+import { checkResults } from '../../../src/report/stress/schema.ts';
 import { renderText } from '../../../src/report/stress/text.ts';
 import { grouped } from '../../../src/report/text.ts';
 import type { StressResults } from '../../../src/stress/results.ts';
@@ -17,8 +18,13 @@ import { csvRows, pageTables, parseCsv } from '../../support/read-report.ts';
 import type { PageCell, PageTable } from '../../support/read-report.ts';
 import { stressResults } from '../../support/stress-results.ts';
 
+const parseResults = (content: string, file: string): StressResults => checkResults(parseJson(content, file), file);
+
 const report = (...results: StressResults[]): ReturnType<typeof analyse> =>
-  analyse(results.map((one, i) => ({ file: i === 0 ? 'sweep.json' : `sweep-${String(i + 1)}.json`, results: one })));
+  analyse({
+    sweeps: results.map((one, i) => ({ file: i === 0 ? 'sweep.json' : `sweep-${String(i + 1)}.json`, results: one })),
+    benches: [],
+  });
 
 /** A small host, a large one, and both together. */
 const REPORTS = {

@@ -11,23 +11,27 @@ import { analyse } from '../../../src/report/stress/analysis.ts';
 import { figuresOf } from '../../../src/report/stress/figures.ts';
 import { renderPage } from '../../../src/report/stress/page.ts';
 import { NO_CHROMIUM, findChromium } from '../../support/chromium.ts';
+import { benchResults } from '../../support/bench-results.ts';
 import { stressResults } from '../../support/stress-results.ts';
 
 const executablePath = findChromium();
 const LIMIT_MS = 120_000;
 
 // Small, since axe takes long over many cells: a design that is wrong, a point not decided, a host with room for a fit.
-const report = analyse([
-  {
-    file: 'wrong.json',
-    results: stressResults({ workloads: ['pairs'], designs: ['none'], cpus: [1, 4], rounds: 2 }),
-  },
-  { file: 'open.json', results: stressResults({ workloads: ['pairs'], designs: ['mm'], cpus: [8], rounds: 1 }) },
-  {
-    file: 'large.json',
-    results: stressResults({ workloads: ['pairs'], designs: ['split'], cpus: [1, 2, 4], cores: 8, rounds: 1 }),
-  },
-]);
+const report = analyse({
+  sweeps: [
+    {
+      file: 'wrong.json',
+      results: stressResults({ workloads: ['pairs'], designs: ['none'], cpus: [1, 4], rounds: 2 }),
+    },
+    { file: 'open.json', results: stressResults({ workloads: ['pairs'], designs: ['mm'], cpus: [8], rounds: 1 }) },
+    {
+      file: 'large.json',
+      results: stressResults({ workloads: ['pairs'], designs: ['split'], cpus: [1, 2, 4], cores: 8, rounds: 1 }),
+    },
+  ],
+  benches: [{ file: 'bench.json', results: benchResults() }],
+});
 const folder = mkdtempSync(join(tmpdir(), 'pagerace-page-'));
 const file = join(folder, 'report.html');
 
@@ -118,7 +122,8 @@ describe('the page', () => {
     async (view) => {
       const complaints = await open(view, async (page) => {
         const drawn = await charts(page);
-        expect(drawn).toHaveLength(figuresOf(report).length);
+        const benchSeries = report.benches.flatMap(({ loops }) => loops.flatMap(({ series }) => series));
+        expect(drawn).toHaveLength(figuresOf(report).length + benchSeries.length);
         for (const { width, height, marks } of drawn) {
           expect(width).toBeGreaterThan(200);
           expect(width).toBeLessThanOrEqual(view.width);

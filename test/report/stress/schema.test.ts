@@ -2,8 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../../src/machine/usage-error.ts';
-import { parseResults } from '../../../src/report/stress/schema.ts';
+import { parseJson } from '../../../src/report/stress/fields.ts';
+import { checkResults } from '../../../src/report/stress/schema.ts';
+import type { StressResults } from '../../../src/stress/results.ts';
 import { stressResults } from '../../support/stress-results.ts';
+
+const parseResults = (content: string, file: string): StressResults => checkResults(parseJson(content, file), file);
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
