@@ -175,8 +175,8 @@ function replayed(received: unknown, token: string, { body, ...options }: Replay
   return refuse('toReplay', 'a case or a program', "expect({ setup, programs }).toReplay('0:4,1:6')");
 }
 
-function complaintsOf({ complaint, record }: Replay, token: string): Complaint[] {
-  if (record.end === 'deadlock' && record.waiting.length === 0) {
+function complaintsOf({ complaint, record, given }: Replay, token: string): Complaint[] {
+  if (given < record.steps.length) {
     throw new UsageError(`the token ${token} ends before all CPUs do: it was made for something else`);
   }
   return complaint === undefined ? [] : [complaint];

@@ -131,7 +131,7 @@ const cases: [name: string, args: string[], says: RegExp][] = [
     /does not say that it is/,
   ],
   ['a good file and a bad one', [sweep, write('bad.json', '{}')], /bad\.json is JSON, but/],
-  ['the same sweep twice', [sweep, write('copy.json', results)], /copy\.json has the same sweep as/],
+  ['the same sweep twice', [sweep, write('copy.json', results)], /copy\.json has the same results as/],
   ['standard input twice', ['-', '-'], /Standard input/],
   ['an unknown format', [sweep, '--format', 'pdf'], /pdf.*html, text, csv, json/],
   ['two formats', [sweep, '--json', '--format', 'csv'], /'--json' cannot be used with option '--format/],
