@@ -1,4 +1,5 @@
-// What a thread of the lab does when it is asked: run one CPU of a machine at full speed, or count what can still happen.
+// What a thread of the lab does when it is asked: run one CPU of a machine at full speed, or find out what can
+// still happen.
 import * as Comlink from 'comlink';
 import type { CpuOutcome, CpuTask } from '../machine/gang.ts';
 import { kernel } from '../machine/direct.ts';
@@ -6,11 +7,14 @@ import { continuations } from './model/continuations.ts';
 import { raceBatch } from './model/race.ts';
 import type { RaceBatch, RaceRequest } from './model/race.ts';
 import type { ContinuationsRequest, Continuations } from './model/continuations.ts';
+import { scheduleTree } from './model/tree.ts';
+import type { ScheduleTree, TreeRequest } from './model/tree.ts';
 
 /** What threads answer to. */
 export interface WorkerApi {
   runCpu(task: CpuTask): CpuOutcome;
   continuations(request: ContinuationsRequest): Continuations;
+  scheduleTree(request: TreeRequest): ScheduleTree;
   raceBatch(request: RaceRequest): Promise<RaceBatch>;
 }
 
@@ -41,6 +45,6 @@ function runCpu(task: CpuTask): CpuOutcome {
 
 /** Answers the page that started this thread. */
 export function serveWorker(): void {
-  const api: WorkerApi = { runCpu, continuations, raceBatch };
+  const api: WorkerApi = { runCpu, continuations, scheduleTree, raceBatch };
   Comlink.expose(api);
 }

@@ -224,6 +224,8 @@ export class Timeline {
   follow(token: string): void {
     refuseOthers(this.target, this.memoryModel, token);
     const { turns } = parseToken(token);
+    // A store that goes out in a turn of its own says that others see its word: it has to be known from the beginning.
+    for (const { proc } of turns) this.execution.procByName(proc);
     this.backTo(0);
     for (const { proc, steps } of turns) {
       const taken = this.takeSteps(proc, steps);

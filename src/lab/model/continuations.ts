@@ -41,24 +41,27 @@ export interface Continuations {
 }
 
 /** A subject and its execution, kept for the next point of the same plan: booting takes longer than most searches. */
-interface Ground {
+export interface Ground {
   readonly key: string;
+  readonly subject: KernelSubject;
   readonly execution: Execution;
 }
 
 let ground: Ground | undefined;
 
-function groundOf(plan: Plan): Execution {
+/** What searches of a plan run on. */
+export function groundOf(plan: Plan): Ground {
   const key = JSON.stringify(plan);
   if (ground?.key !== key) {
-    ground = { key, execution: new Execution(new KernelSubject(targetOf(plan).spec), plan.memoryModel) };
+    const subject = new KernelSubject(targetOf(plan).spec);
+    ground = { key, subject, execution: new Execution(subject, plan.memoryModel) };
   }
-  return ground.execution;
+  return ground;
 }
 
 /** Counts the ways on from a point. Throws a UsageError for a plan that is not possible. */
 export function continuations(request: ContinuationsRequest): Continuations {
-  const execution = groundOf(request.plan);
+  const { execution } = groundOf(request.plan);
   const end = performance.now() + request.milliseconds;
   const counts = request.choices.map((choice, i) => {
     // Each gets its share of what is left: one that is large does not leave the others without.
@@ -101,7 +104,7 @@ function countChoice(
  * A schedule as the explorer's choices. It counts every step, the explorer those that others may see: a turn that ends
  * between two of them is led on to the next, as nobody can tell the difference.
  */
-function procsOf(execution: Execution, turns: ContinuationsRequest['turns']): number[] {
+export function procsOf(execution: Execution, turns: ContinuationsRequest['turns']): number[] {
   execution.restart();
   const procs: number[] = [];
   const ahead = new Map<number, number>();

@@ -1,6 +1,9 @@
 // How the reader moves along a timeline: playing, its speed, two markers, whether single accesses are told, and what
 // could not be done.
+import { Quiz } from './predict.ts';
+import type { Question } from './predict.ts';
 import type { Session, StepView } from './session.ts';
+import { viewOf } from './view.ts';
 
 /** Named steps a second. */
 export const SPEEDS: readonly number[] = [0.5, 1, 2, 4, 8];
@@ -11,6 +14,7 @@ export type Marker = 'A' | 'B';
 
 /** Plays a session. */
 export class Player {
+  readonly quiz: Quiz = new Quiz();
   /** See SPEEDS. */
   private pace = 2;
   private running = false;
@@ -90,6 +94,22 @@ export class Player {
   delay(next: StepView | undefined): number {
     const delay = 1000 / this.pace;
     return next?.text === undefined ? delay / QUIET_FACTOR : delay;
+  }
+
+  /** What the reader is to say next; undefined where nothing is hidden. */
+  get question(): Question | undefined {
+    const { session } = this;
+    if (session.mode !== 'predict') return undefined;
+    return this.quiz.next(session.text, viewOf(session).questions, session.cursor);
+  }
+
+  /** Says what a step will do, and shows what it did. True: that was right. */
+  answer(question: Question, option: number): boolean {
+    this.running = false;
+    const isRight = this.quiz.answer(this.session.text, question, option);
+    this.session.goTo(question.index + 1);
+    this.changed();
+    return isRight;
   }
 
   /** Where a marker stands; undefined: nowhere on this timeline. */

@@ -2,12 +2,15 @@
 // often the reader moves on it.
 import type { Waiting } from '../../explore/record.ts';
 import type { FailureText } from '../../report/failure-text.ts';
+import { addressName, pagesOf } from '../../report/kernel-columns.ts';
 import { lockName } from '../../report/names.ts';
 import { nameAccess } from '../../report/step-names.ts';
 import { eventsOf, violationsOf } from './events.ts';
 import type { Events } from './events.ts';
 import { StepLayout, lanesOf, widthOf } from './lanes.ts';
 import type { Lanes } from './lanes.ts';
+import { domainOf, questionsOf } from './predict.ts';
+import type { Question } from './predict.ts';
 import type { Session, StepView } from './session.ts';
 
 /** One timeline as panels show it. */
@@ -19,6 +22,8 @@ export interface TimelineView {
   readonly lockNames: readonly string[];
   readonly layout: StepLayout;
   readonly events: Events;
+  /** See questionsOf. */
+  readonly questions: readonly Question[];
   /** What a step is called, also one without a name of its own. */
   readonly told: (view: StepView) => string;
 }
@@ -43,6 +48,9 @@ function makeView(session: Session, text: FailureText): TimelineView {
     waitingAt(session),
   );
   const names = lanes.locks.map((lock) => lockName(text.names, lock));
+  const { setup, programs } = timeline.target.spec;
+  const pages = pagesOf(timeline.target.spec);
+  const domain = domainOf([...setup, ...programs.flat()], (address) => addressName(pages, address));
   return {
     steps,
     cpus: timeline.subject.cpus.length,
@@ -55,6 +63,7 @@ function makeView(session: Session, text: FailureText): TimelineView {
       locks: lanes.locks.map(({ word }) => word),
       violations: violationsOf(outcome, text, length),
     }),
+    questions: questionsOf(steps, domain),
     told: ({ step, text: name }) => name ?? nameAccess(step, text.names),
   };
 }

@@ -36,8 +36,8 @@ export interface Key {
 
 function goTo({ session, player }: KeyContext, kind: EventKind, forward: boolean): void {
   const places = viewOf(session).events[kind];
-  // Where an execution goes wrong is not told to who is to say it.
-  const known = session.mode === 'predict' && kind === 'violation' ? [] : places;
+  // Who is to say what comes is not told where.
+  const known = session.mode === 'predict' ? places.filter((at) => at <= session.cursor) : places;
   const at = forward ? nextAfter(known, session.cursor) : lastBefore(known, session.cursor);
   if (at === undefined) player.tell(`no ${kind} ${forward ? 'after' : 'before'} step ${String(session.cursor)}`);
   else session.goTo(at);
@@ -88,7 +88,7 @@ export const KEYS: readonly Key[] = [
   { names: ['→'], what: 'a step on', keys: ['ArrowRight'], run: move(1) },
   { names: ['←'], what: 'a step back', keys: ['ArrowLeft'], run: move(-1) },
   { names: ['.'], what: 'to the next step with a name', keys: ['.'], run: jump('named', true) },
-  { names: [','], what: 'to the last step with a name', keys: [','], run: jump('named', false) },
+  { names: [','], what: 'to the previous step with a name', keys: [','], run: jump('named', false) },
   {
     names: ['Shift', '→'],
     what: 'to the next preemption',
@@ -98,7 +98,7 @@ export const KEYS: readonly Key[] = [
   },
   {
     names: ['Shift', '←'],
-    what: 'to the last preemption',
+    what: 'to the previous preemption',
     keys: ['ArrowLeft'],
     shift: true,
     run: jump('preemption', false),
@@ -120,7 +120,7 @@ export const KEYS: readonly Key[] = [
     },
   },
   { names: ['N'], what: 'to the next violation', keys: ['n', 'N'], run: jump('violation', true) },
-  { names: ['P'], what: 'to the last violation', keys: ['p', 'P'], run: jump('violation', false) },
+  { names: ['P'], what: 'to the previous violation', keys: ['p', 'P'], run: jump('violation', false) },
   {
     names: ['0', '…', '7'],
     what: 'let that CPU take a step; what came after is dropped',
