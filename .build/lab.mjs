@@ -100,7 +100,7 @@ await build({
         entryFileNames: 'lab.js',
         assetFileNames: 'lab.[ext]',
         codeSplitting: false,
-        minify: { compress: false, mangle: false, codegen: { removeWhitespace: false } },
+        comments: { legal: true, annotation: false, jsdoc: false },
       },
     },
   },
