@@ -5,6 +5,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import sirv from 'sirv';
@@ -39,6 +40,9 @@ const ISOLATION = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
+
+/** A lost store, where the reader stands after 150 of its steps. */
+const EXAMPLE = '#v=1&scenario=first-touch&cpus=2&without=pte_recheck&s=0:59,1:88,0:29.dh710';
 
 let browser: Browser | undefined;
 const servers: Server[] = [];
@@ -152,5 +156,108 @@ describe('the panels', () => {
       });
     },
     LIMIT_MS * 3,
+  );
+});
+
+describe('the page', () => {
+  const modes = ['watch', 'schedule', 'explore', 'predict'] as const;
+  const views = [360, 768, 1440].flatMap((width) =>
+    (['light', 'dark'] as const).flatMap((colorScheme) => modes.map((mode) => ({ width, colorScheme, mode }))),
+  );
+  // Axe takes seconds for each: every width, scheme and mode is there once or more, and all of them where PAGERACE_RUNS asks for as many.
+  const chosen = SCHEDULES >= views.length ? views : views.filter((_, i) => i % 7 === 0);
+
+  it.each(chosen)(
+    'has nothing that axe objects to, and nothing that sticks out: $width px, $colorScheme, $mode',
+    async ({ width, colorScheme, mode }) => {
+      const address = await serve(true);
+      await withPage(
+        `${address}${EXAMPLE}&at=150&mode=${mode}`,
+        async (page) => {
+          await page.waitForTimeout(500);
+          const { violations } = await new AxeBuilder({ page }).analyze();
+          expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+          const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          expect(wider).toBeLessThanOrEqual(0);
+        },
+        { width, colorScheme },
+      );
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'asks no other host for anything',
+    async () => {
+      const address = await serve(true);
+      const context = await browser!.newContext();
+      try {
+        const page = await context.newPage();
+        const asked: string[] = [];
+        page.on('request', (request) => asked.push(request.url()));
+        await page.goto(`${address}${EXAMPLE}`, { timeout: LIMIT_MS });
+        await page.getByRole('region', { name: /src.kernel/ }).waitFor({ timeout: LIMIT_MS });
+        expect(asked.length).toBeGreaterThan(2);
+        expect(asked.filter((url) => !url.startsWith(address) && !url.startsWith('data:'))).toEqual([]);
+      } finally {
+        await context.close();
+      }
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'says why threads can not race where it is not isolated, and does all else',
+    async () => {
+      const address = await serve(false);
+      await withPage(`${address}${EXAMPLE}`, async (page) => {
+        expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+        await page.getByText('Cross-Origin-Opener-Policy').waitFor({ timeout: LIMIT_MS });
+        await page.getByText('violated: lost store').waitFor({ timeout: LIMIT_MS });
+        await page.locator('[data-choice]', { hasText: 'fail' }).first().waitFor({ timeout: LIMIT_MS });
+      });
+    },
+    LIMIT_MS,
+  );
+});
+
+describe('a race for real', () => {
+  async function race(page: Page, until: (losses: number, rounds: number) => boolean): Promise<number> {
+    await page.getByRole('button', { name: /^Race \d threads/ }).click();
+    const tally = page.locator('[data-rounds]');
+    for (let i = 0; i < 600; i++) {
+      const losses = Number(await tally.getAttribute('data-losses'));
+      const rounds = Number(await tally.getAttribute('data-rounds'));
+      if (until(losses, rounds)) return losses;
+      await page.waitForTimeout(100);
+    }
+    throw new Error('the race came to nothing in a minute');
+  }
+
+  it(
+    'loses stores without the recheck, and leaves no thread when it is stopped',
+    async () => {
+      const address = await serve(true);
+      await withPage(`${address}${EXAMPLE}`, async (page) => {
+        const before = page.workers().length;
+        expect(await race(page, (losses) => losses > 0)).toBeGreaterThan(0);
+        expect(page.workers().length).toBeGreaterThan(before + 2);
+        await page.getByRole('button', { name: 'Stop' }).click();
+        await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBeLessThanOrEqual(before + 1);
+      });
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'loses nothing with every defence on',
+    async () => {
+      const address = await serve(true);
+      await withPage(`${address}#v=1&scenario=first-touch&cpus=2`, async (page) => {
+        const rounds = SCHEDULES >= 100 ? 50_000 : 4000;
+        expect(await race(page, (_, raced) => raced >= rounds)).toBe(0);
+      });
+    },
+    LIMIT_MS,
   );
 });
