@@ -61,7 +61,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'first-touch',
     shows: 'CPUs store to different words of one page that nobody has touched: one folio wins, no store is lost',
     defences: { ptl: ['I13', 'I2', 'I3'], pte_recheck: ['I13', 'I2', 'I3'] },
-    cpus: [2, 3],
+    cpus: [2, 3, 4],
     setup: [map(A, 4), store(A + PAGE, 9)],
     programs: each((cpu) => [store(A + 4 * cpu, cpu + 1)]),
   },
