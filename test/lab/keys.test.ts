@@ -1,10 +1,11 @@
 // Keys: what each does to a session, and when it is somebody else's.
+import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { planOf } from '../../src/lab/model/plan.ts';
 import { Player } from '../../src/lab/model/player.ts';
 import { Session } from '../../src/lab/model/session.ts';
 import { viewOf } from '../../src/lab/model/view.ts';
-import { KEYS, isKept, keyOf } from '../../src/lab/ui/keys.ts';
+import { KEYS, focusOf, isKept, keyOf } from '../../src/lab/ui/keys.ts';
 import type { Stroke } from '../../src/lab/ui/keys.ts';
 
 function stroke(key: string, held: Partial<Stroke> = {}): Stroke {
@@ -123,5 +124,47 @@ describe('keys', () => {
     expect(kept('choice')).toEqual([' ', 'ArrowRight']);
     expect(kept('button')).toEqual([' ']);
     expect(kept('none')).toEqual([]);
+  });
+
+  it('know fields, sliders, choices and buttons from all else', () => {
+    const { document } = parseHTML(`<main>
+      <input id="field" /><input id="search" type="search" /><textarea id="area"></textarea><select id="select"></select>
+      <input id="slider" type="range" /><input id="radio" type="radio" /><input id="box" type="checkbox" />
+      <button id="button"><b id="inside">x</b></button><svg><g id="node" role="button"></g></svg>
+      <dialog><button id="close"></button></dialog><div id="list" role="listbox"></div>
+    </main>`);
+    const focused = (id: string): string => {
+      const element = document.getElementById(id);
+      return element === null ? 'missing' : focusOf(element);
+    };
+    const ids = [
+      'field',
+      'search',
+      'area',
+      'select',
+      'slider',
+      'radio',
+      'box',
+      'button',
+      'inside',
+      'node',
+      'close',
+      'list',
+    ];
+    const is = [
+      'field',
+      'field',
+      'field',
+      'field',
+      'slider',
+      'choice',
+      'button',
+      'button',
+      'button',
+      'button',
+      'field',
+      'none',
+    ];
+    expect(ids.map(focused)).toEqual(is);
   });
 });

@@ -6,7 +6,6 @@ import type { StepView } from './session.ts';
 
 /** `named`: a step that others may care for; `pte`: an entry of a page that programs meet in changed. */
 export type EventKind = 'named' | 'preemption' | 'lock' | 'pte' | 'violation';
-export const EVENT_KINDS: readonly EventKind[] = ['named', 'preemption', 'lock', 'pte', 'violation'];
 
 /** Where events are: numbers of steps after which one has just happened, in ascending order. */
 export type Events = Readonly<Record<EventKind, readonly number[]>>;
