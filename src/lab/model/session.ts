@@ -58,6 +58,7 @@ export class Session {
   private readonly past: Past[] = [];
   private readonly listeners = new Set<() => void>();
   private told: FailureText | undefined = undefined;
+  private named: readonly StepView[] | undefined = undefined;
 
   /** Stands before the first step. */
   constructor(plan: Plan) {
@@ -124,10 +125,13 @@ export class Session {
     return this.told;
   }
 
-  /** All steps with their names. */
-  get steps(): StepView[] {
-    const { nameStep } = this.text;
-    return this.line.steps.map((step) => ({ step, text: nameStep(step) }));
+  /** All steps with their names; worked out once for each timeline. */
+  get steps(): readonly StepView[] {
+    if (this.named === undefined) {
+      const { nameStep } = this.text;
+      this.named = this.line.steps.map((step) => ({ step, text: nameStep(step) }));
+    }
+    return this.named;
   }
 
   /** How it came out; undefined as long as somebody can go on. */
@@ -294,7 +298,10 @@ export class Session {
   }
 
   private changed(line: boolean): void {
-    if (line) this.told = undefined;
+    if (line) {
+      this.told = undefined;
+      this.named = undefined;
+    }
     for (const listener of this.listeners) listener();
   }
 }
