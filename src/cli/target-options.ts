@@ -19,7 +19,8 @@ export interface TargetFlags {
   readonly size?: number;
 }
 
-function parseModel(text: string): MemoryModel {
+/** A memory model by its name. Throws a UsageError. */
+export function parseModel(text: string): MemoryModel {
   return MEMORY_MODELS[indexOfName('Memory model', text, MEMORY_MODELS)] ?? 'sc';
 }
 
