@@ -2,13 +2,24 @@
 //
 // Threads that share memory are allowed only to pages that are isolated from others, which a page is by the headers it
 // comes with: every answer has them.
-import { cpSync, existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sirv from 'sirv';
+import type { LabFiles } from './model/export.ts';
 import { UsageError } from '../machine/usage-error.ts';
 
 /** What isolates a page, by the names of the headers. */
@@ -40,6 +51,15 @@ export function labFolder(): string {
   throw new UsageError(
     `The lab is not there: ${folder} has no index.html; build it with 'npm run build' in the folder of pagerace.`,
   );
+}
+
+/** What a page that is one file is made of. Throws a UsageError if the lab has not been built. */
+export function labFiles(): LabFiles {
+  const folder = labFolder();
+  const [script, style, sources] = ['lab.js', 'lab.css', 'sources.json'].map((name) =>
+    readFileSync(join(folder, name), 'utf8'),
+  ) as [string, string, string];
+  return { script, style, sources };
 }
 
 /** Whether other machines can't reach a host. */
