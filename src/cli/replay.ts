@@ -7,6 +7,7 @@ import type { SubjectSpec } from '../explore/subject-spec.ts';
 import { replayOnThreads } from '../explore/threads.ts';
 import { targetOf } from '../explore/target-file.ts';
 import { defaultModel, replayTarget } from '../explore/target.ts';
+import type { Target } from '../explore/target.ts';
 import { pageOf } from '../lab/model/export.ts';
 import { planOf } from '../lab/model/plan.ts';
 import { Session } from '../lab/model/session.ts';
@@ -59,7 +60,7 @@ async function replay(given: string, all: Flags): Promise<void> {
       : undefined;
   const body =
     format === 'html'
-      ? page(replayed.record.token, asked, memoryModel)
+      ? page(replayed.record.token, target, asked, memoryModel)
       : renderExecution(format, failureText(target, replayed, again), context, states);
   const verdict = complaint === undefined ? good('held') : `${bad('violated')}: ${complaint.message}`;
   const rest = replayed.record.steps.length - replayed.given;
@@ -79,10 +80,13 @@ async function replay(given: string, all: Flags): Promise<void> {
 }
 
 /** The lab as one page that begins with the schedule. Throws a UsageError for what the lab does not show. */
-function page(token: string, { name, options }: Asked, memoryModel: MemoryModel): string {
+function page(token: string, target: Target, { name, options }: Asked, memoryModel: MemoryModel): string {
   const { cpus, locking, lock = 'qspinlock', without } = options;
   if (lock !== 'qspinlock') {
     throw new UsageError(`--format html shows qspinlock, not --lock ${lock}: leave --lock out, or use --format table.`);
+  }
+  if (target.kind === 'program' || target.scenario === undefined) {
+    throw new UsageError(`--format html shows scenarios of the kernel, and '${name}' is none: use --format table.`);
   }
   const plan = planOf({
     scenario: name,

@@ -90,9 +90,11 @@ function told(session: Session): { text: FailureText; replay: string } {
 function picture(session: Session): string {
   const { text, replay } = told(session);
   const { plan, title } = session;
+  const complaint = session.outcome?.complaint;
   const consequences = session.outcome === undefined ? [] : (text.options.consequences ?? []);
   const about = [
     ...(title === '' ? [] : [nameOf(session)]),
+    ...(consequences.length > 0 || complaint === undefined ? [] : wrapText(complaint.message)),
     ...consequences.flatMap(({ label, text: said }) => wrapText(said, label.padEnd(13), ' '.repeat(13))),
     ...wrapText(replay, 'replay'.padEnd(13), ' '.repeat(13)),
   ];

@@ -8,8 +8,10 @@ import type { FailureText } from '../../report/failure-text.ts';
 
 /** Units of the picture. */
 const COLUMN = 34;
-const LANE = 62;
 const BOX = 30;
+/** Between lanes, and for each lock that a CPU holds beside others. */
+const GAP = 14;
+const BAR = 18;
 const LINE = 18;
 const LEFT = 60;
 const TOP = 44;
@@ -49,7 +51,9 @@ export function lanesSvg(text: FailureText, cpus: number, title: string, about: 
   const longest = Math.max(title.length, ...[...about, ...list].map((line) => line.length));
   const width = Math.ceil(Math.max(LEAST_WIDTH, LEFT + shown.length * COLUMN, longest * CHARACTER) + 2 * MARGIN);
   const top = TOP + about.length * LINE;
-  const bottom = top + cpus * LANE;
+  const bars = barsOf(text, shown);
+  const lane = BOX + GAP + BAR * Math.max(0, ...bars.map(({ row }) => row + 1));
+  const bottom = top + cpus * lane;
   const height = bottom + (list.length + 1) * LINE + MARGIN;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(width)} ${String(height)}" width="${String(width)}" height="${String(height)}" role="img" aria-labelledby="title desc" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="12" fill="#111">`,
@@ -60,9 +64,9 @@ export function lanesSvg(text: FailureText, cpus: number, title: string, about: 
     `<text x="${String(MARGIN)}" y="24" font-size="15" font-weight="bold">${escaped(title)}</text>`,
     ...about.map((line, i) => label(MARGIN, TOP + i * LINE, line)),
     `<g transform="translate(0 ${String(top)})">`,
-    ...Array.from({ length: cpus }, (_, cpu) => laneBase(cpu, width)),
-    ...boxes(shown),
-    ...locks(text, shown),
+    ...Array.from({ length: cpus }, (_, cpu) => laneBase(cpu, lane, width)),
+    ...boxes(shown, lane),
+    ...bars.map((bar) => barText(bar, lane)),
     '</g>',
     ...list.map((line, i) => label(MARGIN, bottom + (i + 1) * LINE, line)),
     ...(shown.length === 0 ? [label(LEFT, bottom, 'nobody has taken a step that has a name')] : []),
@@ -78,28 +82,26 @@ function patterns(cpus: number): string {
   }).join('');
 }
 
-/** Within the lanes. */
-const yOf = (cpu: number): number => cpu * LANE;
 const xOf = (column: number): number => LEFT + column * COLUMN;
 
-function laneBase(cpu: number, width: number): string {
-  const y = yOf(cpu) + BOX / 2;
+function laneBase(cpu: number, lane: number, width: number): string {
+  const y = cpu * lane + BOX / 2;
   return `<text x="${String(MARGIN)}" y="${String(y + 4)}" font-weight="bold">CPU${String(cpu)}</text><path d="M${String(LEFT)} ${String(y)}H${String(width - MARGIN)}" stroke="#bbb" stroke-dasharray="1 4"/>`;
 }
 
 /** One box for the named steps that a CPU took in a row. */
-function boxes(shown: readonly Shown[]): string[] {
+function boxes(shown: readonly Shown[], lane: number): string[] {
   const parts: string[] = [];
   for (let from = 0; from < shown.length;) {
     const { cpu } = shown[from] ?? { cpu: 0 };
     let to = from;
     while (shown[to]?.cpu === cpu) to += 1;
-    const at = `x="${String(xOf(from))}" y="${String(yOf(cpu))}" width="${String((to - from) * COLUMN)}" height="${String(BOX)}"`;
+    const at = `x="${String(xOf(from))}" y="${String(cpu * lane)}" width="${String((to - from) * COLUMN)}" height="${String(BOX)}"`;
     parts.push(`<rect ${at} fill="#fff"/><rect ${at} fill="url(#cpu${String(cpu)})" stroke="#111"/>`);
     for (let i = from; i < to; i++) {
       const number = String((shown[i]?.index ?? 0) + 1);
       const x = xOf(i) + COLUMN / 2;
-      const y = yOf(cpu) + BOX / 2;
+      const y = cpu * lane + BOX / 2;
       parts.push(
         `<rect x="${String(x - 15)}" y="${String(y - 8)}" width="30" height="16" fill="#fff"/><text x="${String(x)}" y="${String(y + 4)}" text-anchor="middle">${number}</text>`,
       );
@@ -109,23 +111,39 @@ function boxes(shown: readonly Shown[]): string[] {
   return parts;
 }
 
-/** Page-table locks and others that named steps take: a bar from where each is taken to where it is given back. */
-function locks(text: FailureText, shown: readonly Shown[]): string[] {
+/** A lock that a CPU holds, or waits for, from one column to another. */
+interface Bar {
+  readonly cpu: number;
+  /** How many of its CPU's bars lie above it. */
+  readonly row: number;
+  readonly from: number;
+  readonly to: number;
+  readonly waits: boolean;
+  readonly what: string;
+}
+
+/** The locks that named steps take, and those that CPUs wait for in the end. */
+function barsOf(text: FailureText, shown: readonly Shown[]): Bar[] {
   const { record } = text.replayed;
-  const taken = new Set(shown.map(({ index }) => index));
+  const end = record.steps.length;
+  const named = new Set(shown.map(({ index }) => index));
   const columnOf = (index: number): number => shown.filter((step) => step.index <= index).length;
-  return lockSpans(record)
-    .filter(({ takenAt }) => taken.has(takenAt) || takenAt === record.steps.length)
-    .map((span) => {
-      const waits = span.takenAt === record.steps.length;
-      const from = waits ? columnOf(span.waitedFrom ?? 0) : columnOf(span.takenAt) - 1;
-      const to = Math.max(columnOf(span.releasedAt), from + 1);
-      const y = yOf(span.cpu) + BOX + 6;
-      const what = `${waits ? 'waits for' : 'holds'} ${lockName(text.names, span)}`;
-      const line = `M${String(xOf(from))} ${String(y)}H${String(xOf(to))}`;
-      const dash = waits ? ' stroke-dasharray="3 3"' : '';
-      return `<path d="${line}" stroke="#111" stroke-width="3"${dash}/><text x="${String(xOf(from))}" y="${String(y + 13)}" font-size="10">${escaped(what)}</text>`;
-    });
+  const spans = lockSpans(record).filter(({ takenAt }) => named.has(takenAt) || takenAt === end);
+  return spans.map((span, i) => {
+    const { cpu, takenAt, releasedAt } = span;
+    const waits = takenAt === end;
+    const from = waits ? columnOf(span.waitedFrom ?? 0) : columnOf(takenAt) - 1;
+    const above = spans.slice(0, i).filter((other) => other.cpu === cpu && other.releasedAt >= takenAt);
+    const what = `${waits ? 'waits for' : 'holds'} ${lockName(text.names, span)}`;
+    return { cpu, row: above.length, from, to: Math.max(columnOf(releasedAt), from + 1), waits, what };
+  });
+}
+
+function barText({ cpu, row, from, to, waits, what }: Bar, lane: number): string {
+  const x = String(xOf(from));
+  const y = cpu * lane + BOX + 6 + row * BAR;
+  const dash = waits ? ' stroke-dasharray="3 3"' : '';
+  return `<path d="M${x} ${String(y)}H${String(xOf(to))}" stroke="#111" stroke-width="3"${dash}/><text x="${x}" y="${String(y + 12)}" font-size="10">${escaped(what)}</text>`;
 }
 
 function label(x: number, y: number, text: string): string {
