@@ -6,6 +6,7 @@ import { UsageError } from '../machine/usage-error.ts';
 import { benchCommand } from './bench.ts';
 import { demoCommand } from './demo.ts';
 import { exploreCommand } from './explore.ts';
+import { labCommand } from './lab.ts';
 import { listCommand } from './list.ts';
 import { litmusCommand } from './litmus.ts';
 import { replayCommandLine } from './replay.ts';
@@ -66,6 +67,7 @@ function program(argv: readonly string[]): Command {
     replayCommandLine(),
     whyCommand(),
     litmusCommand(),
+    labCommand(),
     runCommand(argv),
     stressCommand(argv),
     reportCommand(),

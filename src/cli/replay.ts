@@ -7,6 +7,11 @@ import type { SubjectSpec } from '../explore/subject-spec.ts';
 import { replayOnThreads } from '../explore/threads.ts';
 import { targetOf } from '../explore/target-file.ts';
 import { defaultModel, replayTarget } from '../explore/target.ts';
+import type { Target } from '../explore/target.ts';
+import { pageOf } from '../lab/model/export.ts';
+import { planOf } from '../lab/model/plan.ts';
+import { Session } from '../lab/model/session.ts';
+import { labFiles } from '../lab/serve.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { contextOf, explorationHeading, replayCommand } from '../report/exploration-text.ts';
 import type { Asked } from '../report/exploration-text.ts';
@@ -19,7 +24,8 @@ import { statesOf } from '../report/timeline.ts';
 import { scenarioOptions, withTargetFlags } from './target-options.ts';
 import type { TargetFlags } from './target-options.ts';
 
-interface Flags extends TargetFlags {
+interface Flags extends Omit<TargetFlags, 'format'> {
+  readonly format: TargetFlags['format'] | 'html';
   readonly scenario?: string;
   readonly threads?: true;
 }
@@ -47,11 +53,15 @@ async function replay(given: string, all: Flags): Promise<void> {
   const again = replayCommand(token, asked, memoryModel);
   const { complaint } = replayed;
   const context = { ...contextOf(asked, memoryModel, complaint?.message), replay: again };
+  const { format } = flags;
   const states =
-    flags.format === 'json' && target.kind === 'kernel'
+    format === 'json' && target.kind === 'kernel'
       ? statesOf(target, replayed.record.token, memoryModel)
       : undefined;
-  const body = renderExecution(flags.format, failureText(target, replayed, again), context, states);
+  const body =
+    format === 'html'
+      ? page(replayed.record.token, target, asked, memoryModel)
+      : renderExecution(format, failureText(target, replayed, again), context, states);
   const verdict = complaint === undefined ? good('held') : `${bad('violated')}: ${complaint.message}`;
   const rest = replayed.record.steps.length - replayed.given;
   const early =
@@ -63,10 +73,31 @@ async function replay(given: string, all: Flags): Promise<void> {
         )
       : [];
   const heading = [...explorationHeading(target, asked), '', ...wrapText(verdict, '', '  '), ...early, ''];
-  if (flags.format !== 'table' && early.length > 0) process.stderr.write(`${early.join('\n')}\n`);
-  process.stdout.write(`${flags.format === 'table' ? `${heading.join('\n')}\n` : ''}${body}\n`);
+  if (format !== 'table' && early.length > 0) process.stderr.write(`${early.join('\n')}\n`);
+  process.stdout.write(`${format === 'table' ? `${heading.join('\n')}\n` : ''}${body}\n`);
   process.exitCode = complaint === undefined ? 0 : 1;
   if (flags.threads === true) await replayThreads(token, specOfTarget(target, asked.options, asked.size), memoryModel);
+}
+
+/** The lab as one page that begins with the schedule. Throws a UsageError for what the lab does not show. */
+function page(token: string, target: Target, { name, options }: Asked, memoryModel: MemoryModel): string {
+  const { cpus, locking, lock = 'qspinlock', without } = options;
+  if (lock !== 'qspinlock') {
+    throw new UsageError(`--format html shows qspinlock, not --lock ${lock}: leave --lock out, or use --format table.`);
+  }
+  if (target.kind === 'program' || target.scenario === undefined) {
+    throw new UsageError(`--format html shows scenarios of the kernel, and '${name}' is none: use --format table.`);
+  }
+  const plan = planOf({
+    scenario: name,
+    memoryModel,
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(locking === undefined ? {} : { locking }),
+    ...(without === undefined ? {} : { without }),
+  });
+  const session = new Session(plan);
+  session.load(token);
+  return pageOf(session, labFiles()).trimEnd();
 }
 
 /** The same schedule on real threads, every step gated; says whether the end is the same. */
@@ -90,5 +121,7 @@ export function replayCommandLine(): Command {
     .description('replay one schedule exactly')
     .argument('<token>', 'a schedule token, or a file that explore --json wrote')
     .option('--scenario <name>', 'the scenario or file that the token is of');
-  return withTargetFlags(command).option('--threads', 'and once more on real threads, every step gated').action(replay);
+  return withTargetFlags(command, ['html'])
+    .option('--threads', 'and once more on real threads, every step gated')
+    .action(replay);
 }

@@ -4,7 +4,7 @@ import type { MemoryModel } from '../explore/program.ts';
 import { MEMORY_MODELS } from '../explore/program.ts';
 import type { ScenarioOptions } from '../explore/scenarios.ts';
 import { UsageError, indexOfName } from '../machine/usage-error.ts';
-import { parseFormat } from '../report/formats.ts';
+import { FORMATS, parseFormat } from '../report/formats.ts';
 import type { Format } from '../report/formats.ts';
 import { parseNames, parseWhole } from './options.ts';
 
@@ -19,12 +19,14 @@ export interface TargetFlags {
   readonly size?: number;
 }
 
-function parseModel(text: string): MemoryModel {
+/** A memory model by its name. Throws a UsageError. */
+export function parseModel(text: string): MemoryModel {
   return MEMORY_MODELS[indexOfName('Memory model', text, MEMORY_MODELS)] ?? 'sc';
 }
 
-/** Adds the flags. */
-export function withTargetFlags(command: Command): Command {
+/** Adds the flags. `more`: formats that only this command knows. */
+export function withTargetFlags(command: Command, more: readonly string[] = []): Command {
+  const formats = [...FORMATS, ...more];
   return command
     .option('--cpus <n>', 'CPUs; default: the fewest that the scenario needs', parseWhole('--cpus', '2'))
     .option('--memory-model <model>', 'sc, tso or pso; default: what the scenario needs', parseModel)
@@ -33,11 +35,21 @@ export function withTargetFlags(command: Command): Command {
     .option('--lock <algorithm>', 'qspinlock, ticket or test-and-set')
     .option('--size <n>', 'how large a program of the catalogue is', parseWhole('--size', '3'))
     .option('--steps <n>', 'steps after which an execution is called a livelock', parseWhole('--steps', '20000'))
-    .option('--format <format>', 'table, ftrace, json or chrome', parseFormat, 'table');
+    .option(
+      '--format <format>',
+      spoken(formats),
+      (text) => (more.includes(text) ? text : parseFormat(text, formats)),
+      'table',
+    );
+}
+
+/** `table, ftrace, json or chrome`. */
+function spoken(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} or ${names.at(-1) ?? ''}`;
 }
 
 /** The part of them that chooses the machine: only what was given. */
-export function scenarioOptions(flags: TargetFlags): ScenarioOptions {
+export function scenarioOptions(flags: Omit<TargetFlags, 'format'>): ScenarioOptions {
   const { cpus, locking, lock, without } = flags;
   return {
     ...(cpus === undefined ? {} : { cpus }),

@@ -3,11 +3,10 @@ import { UsageError } from '../machine/usage-error.ts';
 import { planOf } from './model/plan.ts';
 import { Session } from './model/session.ts';
 import { decodeLink, encodeLink } from './model/share.ts';
+import { PART_IDS } from './model/single-page.ts';
 
 /** Browsers refuse addresses that change more often than some hundred times in half a minute. */
 const SETTLE_MS = 350;
-/** The element of a saved page that holds the fragment to begin with. */
-const START_ID = 'lab-start';
 
 /** What the page begins with. */
 export interface Beginning {
@@ -19,7 +18,7 @@ export interface Beginning {
 /** The session that the page's address asks for, or else the saved page itself, or else the first example. */
 export function beginning(): Beginning {
   const session = new Session(planOf({ scenario: 'first-touch', without: ['pte_recheck'] }));
-  const fragment = location.hash === '' ? (document.getElementById(START_ID)?.textContent ?? '') : location.hash;
+  const fragment = location.hash === '' ? (document.getElementById(PART_IDS.start)?.textContent ?? '') : location.hash;
   const problem = show(session, fragment);
   if (problem !== undefined || (session.length === 0 && session.level === undefined && fragment === '')) {
     session.runOn();

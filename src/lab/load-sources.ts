@@ -1,10 +1,7 @@
 // Gets the kernel's sources for the page: from beside it, or, in a page that is one file, from within.
 import { KernelSources } from './model/sources.ts';
 import type { SourceTable } from './model/sources.ts';
-import { SCRIPT_ID } from './worker-start.ts';
-
-/** The id of the element that has the sources in a page that is one file. */
-export const SOURCES_ID = 'lab-sources';
+import { PART_IDS } from './model/single-page.ts';
 
 let loaded: Promise<KernelSources> | undefined;
 
@@ -15,9 +12,9 @@ export function loadSources(): Promise<KernelSources> {
 }
 
 async function load(): Promise<KernelSources> {
-  const inline = document.getElementById(SOURCES_ID);
+  const inline = document.getElementById(PART_IDS.sources);
   if (inline !== null) {
-    const offset = Number(document.getElementById(SCRIPT_ID)?.dataset.line ?? '1') - 1;
+    const offset = Number(document.getElementById(PART_IDS.script)?.dataset.line ?? '1') - 1;
     return new KernelSources(JSON.parse(inline.textContent) as SourceTable, offset);
   }
   const answer = await fetch(new URL(/* @vite-ignore */ 'sources.json', import.meta.url));

@@ -2,6 +2,7 @@
 //
 // A page that was saved as one file has no script to point at: there the text of its own script element is the worker's.
 import * as Comlink from 'comlink';
+import { PART_IDS } from './model/single-page.ts';
 import type { WorkerApi } from './worker.ts';
 
 /** One thread. */
@@ -12,32 +13,41 @@ export interface LabWorker {
   end(): void;
 }
 
-/** The id of the script element in a page that is one file. */
-export const SCRIPT_ID = 'lab-script';
-
-function scriptUrl(): string {
-  // A thread that starts threads runs the script that it starts.
-  if (typeof document === 'undefined') return self.location.href;
-  const inline = document.getElementById(SCRIPT_ID);
-  if (inline === null) return import.meta.url;
-  return URL.createObjectURL(new Blob([inline.textContent], { type: 'text/javascript' }));
+/** The script of threads. `classic`: browsers load no module from a text of a page that was opened from a disk. */
+interface ThreadScript {
+  readonly url: string;
+  readonly type: WorkerType;
 }
 
-let url: string | undefined;
+function threadScript(): ThreadScript {
+  // A thread that starts threads runs the script that it starts.
+  if (typeof document === 'undefined') {
+    const { href, protocol } = self.location;
+    return { url: href, type: protocol === 'blob:' ? 'classic' : 'module' };
+  }
+  const inline = document.getElementById(PART_IDS.script);
+  if (inline === null) return { url: import.meta.url, type: 'module' };
+  // Only modules know where they are from.
+  const text = inline.textContent.replaceAll('import.meta', '({ url: self.location.href })');
+  return { url: URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), type: 'classic' };
+}
+
+let script: ThreadScript | undefined;
 
 /** Starts one. */
 export function startWorker(): LabWorker {
-  url ??= scriptUrl();
-  const worker = new Worker(url, { type: 'module' });
+  script ??= threadScript();
+  const worker = new Worker(script.url, { type: script.type });
   let fail: (error: Error) => void = () => undefined;
   const died = new Promise<never>((_resolve, reject) => {
     fail = reject;
   });
   // Whoever waits for an answer hears of it; nobody may be waiting.
   died.catch(() => undefined);
-  worker.addEventListener('error', (event) => {
+  worker.addEventListener('error', (event: Partial<ErrorEvent> & Event) => {
     event.preventDefault();
-    fail(new Error(event.message === '' ? 'a worker could not be started' : event.message));
+    // A script that could not be loaded has no message.
+    fail(new Error((event.message ?? '') === '' ? 'a worker could not be started' : event.message));
   });
   return {
     api: Comlink.wrap<WorkerApi>(worker),

@@ -12,12 +12,12 @@ import type { MachineState } from './machine-state.ts';
 export type Format = 'table' | 'ftrace' | 'json' | 'chrome';
 export const FORMATS: readonly Format[] = ['table', 'ftrace', 'json', 'chrome'];
 
-/** A format by its name. Throws a UsageError. */
-export function parseFormat(text: string): Format {
+/** A format by its name. Throws a UsageError that names `allowed`. */
+export function parseFormat(text: string, allowed: readonly string[] = FORMATS): Format {
   const found = FORMATS.find((format) => format === text);
   if (found !== undefined) return found;
   throw new UsageError(
-    `Format '${text}' is not known: use ${FORMATS.join(', ')}, for example --format ${nearest(text, FORMATS)}.`,
+    `Format '${text}' is not known: use ${allowed.join(', ')}, for example --format ${nearest(text, allowed)}.`,
   );
 }
 
