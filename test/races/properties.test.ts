@@ -8,7 +8,7 @@ import '../../src/testing/vitest.ts';
 import { RIGHT_DESIGNS, exampleDesign } from '../support/designs.ts';
 
 /** Programs per design; more for a long search. */
-const RUNS = Number(process.env.PAGERACE_RUNS ?? 12);
+const RUNS = Number(process.env.PAGERACE_RUNS ?? 5);
 
 const programs = cpuPrograms({ cpus: 3 });
 
