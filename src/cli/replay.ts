@@ -55,9 +55,7 @@ async function replay(given: string, all: Flags): Promise<void> {
   const context = { ...contextOf(asked, memoryModel, complaint?.message), replay: again };
   const { format } = flags;
   const states =
-    format === 'json' && target.kind === 'kernel'
-      ? statesOf(target, replayed.record.token, memoryModel)
-      : undefined;
+    format === 'json' && target.kind === 'kernel' ? statesOf(target, replayed.record.token, memoryModel) : undefined;
   const body =
     format === 'html'
       ? page(replayed.record.token, target, asked, memoryModel)

@@ -1,4 +1,5 @@
 // What the lab saves: the formats of replay, a picture, and a page that is one file.
+import { runInNewContext } from 'node:vm';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { EXPORTS, exported, fileName } from '../../src/lab/model/export.ts';
@@ -119,9 +120,7 @@ describe('the page', () => {
     const inner = (id: string): string => new RegExp(`id="${id}"[^>]*>([^]*?)</`).exec(page)?.[1] ?? '';
     expect(JSON.parse(inner('lab-sources'))).toEqual(JSON.parse(FILES.sources));
     const script = inner('lab-script');
-    const run = (text: string): unknown =>
-      new Function(`${text.replace('export ', '')}; return [end, answer];`)() as unknown;
-    expect(run(script)).toEqual(['</script><script><!--', 42]);
+    expect(runInNewContext(`${script.replace('export ', '')}; [end, answer];`)).toEqual(['</script><script><!--', 42]);
     // A page that saves itself saves the same.
     expect(
       singlePage({ ...FILES, script, sources: inner('lab-sources'), fragment: 'v=1', title: '</title><script>' }),

@@ -50,7 +50,9 @@ export async function exported(
       const { plan } = session;
       const asked = { name: plan.scenario, options: optionsOf(plan) };
       const message = session.outcome?.complaint?.message;
-      return `${renderExecution(name, text, { ...contextOf(asked, plan.memoryModel, message), replay })}\n`;
+      const { timeline } = session;
+      const states = Array.from({ length: session.length + 1 }, (_, steps) => timeline.after(steps).state);
+      return `${renderExecution(name, text, { ...contextOf(asked, plan.memoryModel, message), replay }, states)}\n`;
     }
   }
 }

@@ -140,7 +140,7 @@ function checkVersion(file: string, { version }: Readonly<Record<string, unknown
 function checked<Schema extends v.GenericSchema>(file: string, schema: Schema, value: unknown): v.InferOutput<Schema> {
   const { success, output, issues } = v.safeParse(schema, value);
   if (success) return output;
-  const place = issues[0] === undefined ? null : v.getDotPath(issues[0]);
+  const place = v.getDotPath(issues[0]);
   throw new UsageError(
     `${file} is damaged: ${place === null ? 'it' : `its field ${place}`} is not what it should be; ${ADVICE}.`,
   );
