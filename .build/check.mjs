@@ -21,6 +21,7 @@ function run(what, command, args, env = {}) {
 
 run('build', process.execPath, ['.build/build.mjs']);
 run('types of the tests', bin('tsc'), ['-p', 'tsconfig.test.json']);
+run('types of the pages', bin('svelte-check'), ['--tsconfig', 'tsconfig.test.json', '--output', 'human']);
 run('lint', bin('eslint'), ['.']);
 run('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']);
 run('dead code', bin('knip'), ['--no-progress']);

@@ -2,13 +2,13 @@
 // so that programs shrink by a judge that always says the same.
 import fc from 'fast-check';
 import { wholeIn } from './operations.ts';
-import { runRounds } from './gang-rounds.ts';
+import { runRounds } from '../stress/case-rounds.ts';
 import { judgeEnd } from './race-end.ts';
 import { checkCaseOptions, exploreCase } from './race-case.ts';
 import type { CaseOptions, RaceCase } from './race-case.ts';
 import type { RaceBody } from './race-end.ts';
 import { RaceFailure } from './race-failure.ts';
-import type { Sighting } from './race-failure.ts';
+import type { Sighting } from '../stress/case-rounds.ts';
 import { raceCases } from './race-property.ts';
 import type { RaceArbitraries } from './race-property.ts';
 
@@ -97,7 +97,7 @@ export function gangProperty(
     }
     const sighting = await (body === undefined
       ? runRounds(race, gang)
-      : runRounds(race, gang, (round) => judgeEnd(body, round)));
+      : runRounds(race, gang, (round) => judgeEnd(body, { race, ...round })));
     if (sighting === undefined) return;
     cases.saw(race, sighting);
     const { failure, executions } = exploreCase(race, explaining, body);

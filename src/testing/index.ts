@@ -10,7 +10,7 @@ export { exploreCase, replayCase } from './race-case.ts';
 export type { CaseOptions, CaseReplay, CaseStrategy, RaceCase } from './race-case.ts';
 export type { RaceBody, RaceEnd } from './race-end.ts';
 export { RaceFailure } from './race-failure.ts';
-export type { Sighting } from './race-failure.ts';
+export type { Sighting } from '../stress/case-rounds.ts';
 export { raceCases, raceProperty } from './race-property.ts';
 export type { RaceArbitraries } from './race-property.ts';
 export { recordingSlice } from './recording-slice.ts';

@@ -5,7 +5,7 @@ import type { Op } from '../kernel/program.ts';
 import { counted } from '../check/finding.ts';
 import { addressName } from '../report/kernel-columns.ts';
 import { WIDTH, wrapText } from '../report/text.ts';
-import { PAGE_BYTES, pagesIn, pagesTouched } from './pages.ts';
+import { PAGE_BYTES, pagesIn, pagesTouched } from '../stress/pages.ts';
 import type { RaceCase } from './race-case.ts';
 
 const LABEL_WIDTH = 9;

@@ -13,7 +13,7 @@ import {
 } from '../kernel/mm/flags.ts';
 import type { Op } from '../kernel/program.ts';
 import { UsageError } from '../machine/usage-error.ts';
-import { PAGE_BYTES } from './pages.ts';
+import { PAGE_BYTES } from '../stress/pages.ts';
 import { weighted } from './value-arbitrary.ts';
 
 export const WORD_BYTES = 4;

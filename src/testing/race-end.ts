@@ -7,7 +7,7 @@ import type { Machine } from '../machine/boot.ts';
 import { FRAME_SHIFT } from '../kernel/layout.ts';
 import type { Complaint } from '../explore/subject.ts';
 import { WORD_BYTES } from './operations.ts';
-import { PAGE_BYTES } from './pages.ts';
+import { PAGE_BYTES } from '../stress/pages.ts';
 import type { RaceCase } from './race-case.ts';
 
 /** The end of one execution. */

@@ -1,6 +1,5 @@
 // The error of a property that a race broke. What it says takes a search and a replay, so it is made when it is asked
 // for: fast-check throws one for every smaller program on its way, and shows the last.
-import type { Finding } from '../check/finding.ts';
 import { counted } from '../check/finding.ts';
 import { replayTarget } from '../explore/target.ts';
 import { failureText } from '../report/failure-text.ts';
@@ -9,21 +8,12 @@ import type { Consequence } from '../report/interleaving-text.ts';
 import { kernelWatches } from '../report/kernel-columns.ts';
 import { wrapText } from '../report/text.ts';
 import { caseLiteral, pageCount, programLines } from './operation-text.ts';
+import type { Sighting } from '../stress/case-rounds.ts';
 import { caseTarget } from './race-case.ts';
 import type { CaseOptions, RaceCase } from './race-case.ts';
 import type { RaceBody } from './race-end.ts';
 import { smallestFailure } from './smallest-failure.ts';
 import type { FoundFailure } from './smallest-failure.ts';
-
-/** A failure that was seen on real threads. */
-export interface Sighting {
-  /** Which round it was in, from 1; undefined: what was left behind does not say. */
-  readonly round: number | undefined;
-  readonly rounds: number;
-  /** How often it was seen in all rounds, as far as the finding counts. */
-  readonly count: number;
-  readonly finding: Finding;
-}
 
 /** What is known of a failure. */
 export interface RaceFailureFacts {

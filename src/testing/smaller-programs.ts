@@ -4,7 +4,7 @@
 // operations that meet on one page.
 import type { Op } from '../kernel/program.ts';
 import { WORD_BYTES, numbered } from './operations.ts';
-import { PAGE_BYTES, pageOf, pagesIn, pagesTouched } from './pages.ts';
+import { PAGE_BYTES, pageOf, pagesIn, pagesTouched } from '../stress/pages.ts';
 
 /** What a machine is made ready with, and what each CPU then does. */
 export interface RacePrograms {

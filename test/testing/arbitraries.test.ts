@@ -15,7 +15,7 @@ import {
 } from '../../src/testing/index.ts';
 import type { OperationKind, RacePrograms } from '../../src/testing/index.ts';
 import { exampleDesign } from '../support/designs.ts';
-import { pagesTouched } from '../../src/testing/pages.ts';
+import { pagesTouched } from '../../src/stress/pages.ts';
 import { scenarioNamed, specOf } from '../../src/explore/scenarios.ts';
 
 const PAGE = 4096;

@@ -138,9 +138,10 @@ function checkVersion(file: string, { version }: Readonly<Record<string, unknown
 }
 
 function checked<Schema extends v.GenericSchema>(file: string, schema: Schema, value: unknown): v.InferOutput<Schema> {
-  const { success, output, issues } = v.safeParse(schema, value);
-  if (success) return output;
-  const place = v.getDotPath(issues[0]);
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const [problem] = parsed.issues;
+  const place = v.getDotPath(problem);
   throw new UsageError(
     `${file} is damaged: ${place === null ? 'it' : `its field ${place}`} is not what it should be; ${ADVICE}.`,
   );

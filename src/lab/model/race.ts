@@ -2,7 +2,7 @@
 //
 // It runs in a thread of its own that starts the CPUs' threads, since booting and judging take longer than a page may
 // stand still.
-import { runRounds } from '../../testing/gang-rounds.ts';
+import { runRounds } from '../../stress/case-rounds.ts';
 import { targetOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 

@@ -10,11 +10,36 @@ import type { Op } from '../kernel/program.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
 import type { Complaint } from '../explore/subject.ts';
+import type { CpuOutcome } from '../machine/gang.ts';
+import type { MachineConfig } from '../machine/config.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { PAGE_BYTES, pagesTouched } from './pages.ts';
-import type { RaceCase } from './race-case.ts';
-import type { EndSource } from './race-end.ts';
-import type { Sighting } from './race-failure.ts';
+
+/** What is run in rounds: a set-up, and one program for each CPU. */
+export interface RoundsCase {
+  readonly setup: readonly Op[];
+  readonly programs: readonly (readonly Op[])[];
+  /** The machine; how many CPUs it has follows from the programs. */
+  readonly config?: Partial<MachineConfig>;
+}
+
+/** One round that has ended: how far its addresses were moved, and where its operations begin in what CPUs observed. */
+export interface RoundEnd {
+  readonly machine: Machine;
+  readonly seen: readonly CpuOutcome[];
+  readonly shift: number;
+  readonly from: readonly number[];
+}
+
+/** A failure that was seen on real threads. */
+export interface Sighting {
+  /** Which round it was in, from 1; undefined: what was left behind does not say. */
+  readonly round: number | undefined;
+  readonly rounds: number;
+  /** How often it was seen in all rounds, as far as the finding counts. */
+  readonly count: number;
+  readonly finding: Finding;
+}
 
 /** How a gang runs a case. */
 export interface GangOptions {
@@ -48,7 +73,7 @@ const MOVABLE: readonly Op['op'][] = [
 ];
 
 /** Refuses cases that can't be repeated on one machine. */
-function checkMovable({ setup, programs }: RaceCase): void {
+function checkMovable({ setup, programs }: RoundsCase): void {
   const fixed = [...setup, ...programs.flat()].find(({ op }) => !MOVABLE.includes(op));
   if (fixed === undefined) return;
   throw new UsageError(
@@ -70,18 +95,18 @@ function movedBy(op: Op, shift: number): Op {
 }
 
 /** RAM that a round of a case may take. */
-function roundBytes({ setup, programs }: RaceCase): number {
+function roundBytes({ setup, programs }: RoundsCase): number {
   const pages = new Set([...setup, ...programs.flat()].flatMap(pagesTouched)).size;
   return pages * programs.length * BYTES_PER_CPU_PAGE + TABLES_PER_REGION * setup.length * PAGE_BYTES;
 }
 
 /** VMAs that a round of a case may make. */
-function roundVmas({ setup, programs }: RaceCase): number {
+function roundVmas({ setup, programs }: RoundsCase): number {
   return VMAS_PER_OPERATION * (setup.length + programs.flat().length);
 }
 
 /** A machine with room for all rounds of a case. */
-function machineFor(race: RaceCase, rounds: number): Machine {
+function machineFor(race: RoundsCase, rounds: number): Machine {
   const memory = BASE_BYTES + rounds * roundBytes(race);
   const maxVmas = BASE_VMAS + rounds * roundVmas(race);
   return boot({ memory, maxVmas, ...race.config, cpus: race.programs.length });
@@ -92,9 +117,9 @@ function machineFor(race: RaceCase, rounds: number): Machine {
  * round before the judges are. Throws a UsageError.
  */
 export async function runRounds(
-  race: RaceCase,
+  race: RoundsCase,
   { rounds: wanted, limitMs }: GangOptions,
-  judgeRound?: (round: EndSource) => Complaint | undefined,
+  judgeRound?: (round: RoundEnd) => Complaint | undefined,
 ): Promise<Sighting | undefined> {
   checkMovable(race);
   const { setup, programs } = race;
@@ -115,7 +140,7 @@ export async function runRounds(
     const seen = [...outcome.cpus].sort((a, b) => a.cpu - b.cpu);
     for (const [round, shift] of shifts.entries()) {
       const from = programs.map((ops) => round * (ops.length + 1) + 1);
-      const complaint = judgeRound({ race, machine, seen, shift, from });
+      const complaint = judgeRound({ machine, seen, shift, from });
       if (complaint !== undefined)
         return { round: round + 1, rounds, count: 1, finding: { ...complaint, details: [] } };
     }
