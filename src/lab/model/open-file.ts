@@ -138,9 +138,9 @@ function checkVersion(file: string, { version }: Readonly<Record<string, unknown
 }
 
 function checked<Schema extends v.GenericSchema>(file: string, schema: Schema, value: unknown): v.InferOutput<Schema> {
-  const { success, output, issues } = v.safeParse(schema, value);
-  if (success) return output;
-  const place = v.getDotPath(issues[0]);
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const place = v.getDotPath(result.issues[0]);
   throw new UsageError(
     `${file} is damaged: ${place === null ? 'it' : `its field ${place}`} is not what it should be; ${ADVICE}.`,
   );
