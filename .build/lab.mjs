@@ -84,7 +84,10 @@ await build({
   root: lab,
   logLevel: 'warn',
   publicDir: false,
-  plugins: [standIns, svelte({ configFile: false, preprocess: vitePreprocess(), compilerOptions: { css: 'external' } })],
+  plugins: [
+    standIns,
+    svelte({ configFile: false, preprocess: vitePreprocess(), compilerOptions: { css: 'external' } }),
+  ],
   build: {
     outDir: fresh,
     emptyOutDir: true,
