@@ -102,6 +102,8 @@ function* trylock_in_one_step(cpu: Cpu, lock: Word, lock_class: number): Steps<b
 
 function* unlock_in_one_step(cpu: Cpu, lock: Word): Steps<void> {
   if (cpu.about_unlock('unlock', lock)) yield cpu.step;
+  // Not before: whoever looks between two steps sees who holds it.
+  local_write(cpu, lock + spinlock.holder, 0);
   control_add(cpu, lock, -1);
 }
 
@@ -122,11 +124,11 @@ export function* spin_trylock(cpu: Cpu, lock: Word, lock_class: number): Steps<b
 /** spin_unlock. */
 export function* spin_unlock(cpu: Cpu, lock: Word): Steps<void> {
   if (!STEPPED && cpu.timed_lock === lock) end_hold(cpu);
-  local_write(cpu, lock + spinlock.holder, 0);
   if (STEPPED && cpu.explored) {
     yield* unlock_in_one_step(cpu, lock);
     return;
   }
+  local_write(cpu, lock + spinlock.holder, 0);
   if (cpu.lock === LOCK_TICKET) {
     const mine = yield* READ_ONCE(cpu, lock + spinlock.serving);
     yield* smp_store_release(cpu, lock + spinlock.serving, (mine + 1) | 0);
