@@ -9,6 +9,7 @@ import { Timeline } from '../../report/timeline.ts';
 import type { Moment, Outcome } from '../../report/timeline.ts';
 import type { RecordedStep } from '../../explore/record.ts';
 import { UsageError } from '../../machine/usage-error.ts';
+import { entryPfn } from '../../machine/proc.ts';
 import { planOf, targetOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 
@@ -59,6 +60,7 @@ export class Session {
   private readonly listeners = new Set<() => void>();
   private told: FailureText | undefined = undefined;
   private named: readonly StepView[] | undefined = undefined;
+  private mapped: ReadonlyMap<number, number> | undefined = undefined;
 
   /** Stands before the first step. */
   constructor(plan: Plan) {
@@ -132,6 +134,24 @@ export class Session {
       this.named = this.line.steps.map((step) => ({ step, text: nameStep(step) }));
     }
     return this.named;
+  }
+
+  /** Frames that an entry mapped at some time: after which step first. Worked out once for each timeline. */
+  get firstMapped(): ReadonlyMap<number, number> {
+    if (this.mapped === undefined) {
+      const mapped = new Map<number, number>();
+      const last = new Map<number, string>();
+      for (let steps = 0; steps <= this.length; steps++) {
+        for (const { address, pte } of this.line.after(steps).state.pages) {
+          if (last.get(address) === pte) continue;
+          last.set(address, pte);
+          const pfn = entryPfn(BigInt(`0x${pte}`));
+          if (!mapped.has(pfn)) mapped.set(pfn, steps);
+        }
+      }
+      this.mapped = mapped;
+    }
+    return this.mapped;
   }
 
   /** How it came out; undefined as long as somebody can go on. */
@@ -301,6 +321,7 @@ export class Session {
     if (line) {
       this.told = undefined;
       this.named = undefined;
+      this.mapped = undefined;
     }
     for (const listener of this.listeners) listener();
   }
