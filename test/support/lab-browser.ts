@@ -24,7 +24,7 @@ declare global {
 }
 
 /** Bound for one wait. */
-export const LIMIT_MS = 120_000;
+export const LIMIT_MS = 60_000;
 const folder = join(import.meta.dirname, '..', '..', 'dist', 'lab');
 
 /** A lost store: where the first CPU has seen an empty entry the other one maps the page. */
