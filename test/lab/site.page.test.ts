@@ -140,9 +140,9 @@ const DAMAGED: readonly (readonly [fragment: string, says: RegExp])[] = [
   ['v=1&scenario=cow&title=%E0%A4', /'title' can't be decoded/],
   ['v=1&scenario=first-tuch', /'first-tuch' is not known/],
   ['v=1&scenario=retract&cpus=9', /for 2 CPUs, not 9/],
-  [EXAMPLE.slice(1, -3), /another version/],
-  [`v=1&scenario=cow&s=${TOKEN}`, /another version/],
-  ['v=1&scenario=cow&s=0:4000', /can't be followed/],
+  [EXAMPLE.slice(1, -3), /must be five letters or digits/],
+  [`v=1&scenario=cow&s=${TOKEN}`, /made for other options: give --scenario first-touch/],
+  ['v=1&scenario=cow&s=0:4000', /The token can't be followed/],
   ['v=1&scenario=cow&s=0:4&at=5', /no step 5/],
   ['v=1&scenario=cow&s=0:', /is no schedule token/],
   ['v=1&level=no-lok', /did you mean 'no-lock'/],
@@ -182,7 +182,10 @@ describe('a damaged link', () => {
       const address = await lab.serve(true);
       await lab.withPage(`${address}#v=9&scenario=cow`, async (page) => {
         await page.getByRole('alert').getByText("version '9'").waitFor({ timeout: LIMIT_MS });
-        await page.getByRole('heading', { name: 'held' }).waitFor({ timeout: LIMIT_MS });
+        await page
+          .getByRole('region', { name: 'Verdict' })
+          .locator('h2', { hasText: 'held' })
+          .waitFor({ timeout: LIMIT_MS });
         await page.keyboard.press('ArrowRight');
         expect(await page.evaluate(() => globalThis.pagerace.session.cursor)).toBe(1);
       });
