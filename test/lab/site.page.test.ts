@@ -219,9 +219,11 @@ it(
         await page.evaluate((what) => {
           globalThis.pagerace.session.show(what);
         }, shown);
+        await page.evaluate(() => navigator.clipboard.writeText('-'));
         await page.keyboard.press('c');
-        await page.getByText('link copied').waitFor({ timeout: LIMIT_MS });
-        const link = await page.evaluate(() => navigator.clipboard.readText());
+        const copied = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText());
+        await expect.poll(copied, { timeout: LIMIT_MS }).not.toBe('-');
+        const link = await copied();
         expect(link.startsWith(`${address}#v=1&`)).toBe(true);
         await page.evaluate(
           (what) => {
