@@ -1,14 +1,13 @@
 // `pagerace lab` and `replay --format html`: the page comes isolated, or whole in one file, or whole in a folder.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseHTML } from 'linkedom';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { decodeLink } from '../../src/lab/model/share.ts';
 import { ISOLATION, isLoopback, serveLab, writeSite } from '../../src/lab/serve.ts';
 import { MAIN, runCli } from '../support/run-cli.ts';
@@ -17,9 +16,6 @@ const scratch = mkdtempSync(join(tmpdir(), 'pagerace-lab-'));
 const TOKEN = '0:79,1:87,0:8.whlf5';
 const FAILING = ['--scenario', 'first-touch', '--without', 'ptl'];
 
-beforeAll(() => {
-  execFileSync(process.execPath, [fileURLToPath(new URL('../../.build/lab.mjs', import.meta.url))]);
-});
 afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
