@@ -22,10 +22,10 @@ function pressesFor(level: Level): { readonly key: string; readonly proc: string
   const session = new Session(level.plan);
   openLevel(session, level);
   const presses: { key: string; proc: string }[] = [];
-  let singles = false;
+  const keyboard = { singles: false };
   const press = (proc: string, single: boolean): void => {
-    if (single !== singles) presses.push({ key: 'e', proc: '' });
-    singles = single;
+    if (single !== keyboard.singles) presses.push({ key: 'e', proc: '' });
+    keyboard.singles = single;
     presses.push({ key: proc.includes('w') ? 'Enter' : proc, proc });
   };
   const [schedule = ''] = level.schedule.split('.');
@@ -44,7 +44,7 @@ function pressesFor(level: Level): { readonly key: string; readonly proc: string
       press(proc, true);
     }
   }
-  if (singles) presses.push({ key: 'e', proc: '' });
+  if (keyboard.singles) presses.push({ key: 'e', proc: '' });
   expect(session.token()).toBe(level.schedule);
   return presses;
 }

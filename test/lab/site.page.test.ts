@@ -79,10 +79,8 @@ async function checkFailure(page: Page): Promise<void> {
   );
 
   session.goTo(session.length);
-  const { nameOf: nameWord } = session.timeline.subject;
-  expect(await shownState(page)).toEqual(
-    stateText(session.moment.state, false, (word) => nameWord.call(session.timeline.subject, word)),
-  );
+  const { subject } = session.timeline;
+  expect(await shownState(page)).toEqual(stateText(session.moment.state, false, (word) => subject.nameOf(word)));
 
   await page.keyboard.press('Home');
   await page
