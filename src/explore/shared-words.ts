@@ -24,6 +24,8 @@ export class SharedWords {
   readonly is: Uint8Array;
   /** More words are shared than was known when this execution began. */
   discovered = false;
+  /** Nothing more is found out: what is shared stays as it is known. */
+  frozen = false;
   private readonly entries: Int32Array;
   private readonly pages: Int32Array;
   /** Pages with a word that is shared: 1. */
@@ -55,6 +57,12 @@ export class SharedWords {
     this.mixed[word >> PAGE_SHIFT] = 1;
   }
 
+  /** Knows nothing any more. */
+  forget(): void {
+    this.is.fill(0);
+    this.mixed.fill(0);
+  }
+
   /** Whether one of `width` words is shared. */
   has(word: number, width: number): boolean {
     const end = word + width;
@@ -74,6 +82,7 @@ export class SharedWords {
     const { word, width, also } = step;
     const cls = widestClass(step.kind);
     const seen = also !== 0 && this.is[also] !== 0;
+    if (this.frozen) return seen || this.has(word, width);
     if (width === PAGE_WORDS && (word & (PAGE_WORDS - 1)) === 0) return this.touchPage(cpu, word, cls) || seen;
     return this.touchWords(cpu, word, width, cls) || seen;
   }

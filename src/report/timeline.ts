@@ -16,6 +16,7 @@ import type { Complaint } from '../explore/subject.ts';
 import { defaultModel, kernelAbout, refuseOthers, tokenFor } from '../explore/target.ts';
 import type { KernelTarget, TargetReplay } from '../explore/target.ts';
 import { parseToken } from '../explore/token.ts';
+import type { Turn } from '../explore/token.ts';
 import type { BufferedStore } from '../explore/store-buffers.ts';
 import type { Finding } from '../check/finding.ts';
 import type { Step, StepKind } from '../kernel/memory.ts';
@@ -125,7 +126,9 @@ class MomentRecorder extends Recorder {
 
   private cpuState(cpu: number): CpuState {
     const { execution } = this;
-    const { kind, word, lock_class: lockClass, holder } = execution.pending(cpu);
+    const { kind, word, lock_class: lock, holder } = execution.pending(cpu);
+    // Of other steps it is what it was at the last lock.
+    const lockClass = kind.includes('lock') || kind === 'wait' ? lock : 0;
     const alive = execution.isAlive(cpu);
     const can = alive && execution.isEnabled(cpu);
     const status = !alive ? 'ended' : kind === 'idle' ? 'idle' : can ? 'ready' : 'waiting';
@@ -158,6 +161,8 @@ export class Timeline {
     this.watched = watches.map(({ name }) => name);
     this.recorder = new MomentRecorder(this.execution, reader, watches);
     this.learnShared();
+    // From here on the same schedule does the same, however often it is run.
+    this.execution.shared.frozen = true;
     this.execution.listener = this.recorder;
     this.execution.restart();
     this.recorder.catchUp();
@@ -224,17 +229,30 @@ export class Timeline {
   follow(token: string): void {
     refuseOthers(this.target, this.memoryModel, token);
     const { turns } = parseToken(token);
+    const { execution } = this;
     // A store that goes out in a turn of its own says that others see its word: it has to be known from the beginning.
-    for (const { proc } of turns) this.execution.procByName(proc);
-    this.backTo(0);
-    for (const { proc, steps } of turns) {
-      const taken = this.takeSteps(proc, steps);
-      if (taken < steps) {
-        throw new UsageError(
-          `the token can't be followed: after ${String(this.steps.length)} steps '${proc}' can't go on; it was made for something else`,
-        );
-      }
+    const learn = (): void => {
+      for (const { proc } of turns) execution.procByName(proc);
+    };
+    learn();
+    let stopped = this.followTurns(turns);
+    if (stopped !== undefined && this.memoryModel !== 'sc') {
+      // Whoever made it may have known fewer words to be shared: what a token does not name was never buffered then.
+      execution.shared.forget();
+      learn();
+      stopped = this.followTurns(turns);
     }
+    if (stopped === undefined) return;
+    throw new UsageError(
+      `the token can't be followed: after ${String(this.steps.length)} steps '${stopped}' can't go on; it was made for something else`,
+    );
+  }
+
+  /** Runs turns from the beginning; who can't go on, or undefined where all could. */
+  private followTurns(turns: readonly Turn[]): string | undefined {
+    this.backTo(0);
+    for (const { proc, steps } of turns) if (this.takeSteps(proc, steps) < steps) return proc;
+    return undefined;
   }
 
   /** The schedule of the first so many steps, as a token that says what it was made for. */

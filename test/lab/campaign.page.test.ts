@@ -124,7 +124,7 @@ it(
       expect(options.filter((text) => text.endsWith('✓ done'))).toHaveLength(LEVELS.length);
     });
   },
-  LIMIT_MS,
+  LIMIT_MS * 5,
 );
 
 it(
