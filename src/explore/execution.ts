@@ -99,15 +99,15 @@ export class Execution {
     };
     this.byWord = model === 'pso' || !subject.everyStep;
     if (model === 'tso' && !this.byWord) for (let cpu = 0; cpu < this.cpus; cpu++) this.drainCpus.push(cpu);
-    const isSeen = subject.everyStep
-      ? (): boolean => true
-      : (word: number, width: number): boolean => this.shared.has(word, width);
+    const seenAt = subject.everyStep
+      ? (word: number): number => word
+      : (word: number, width: number): number => this.shared.firstKnown(word, width);
     this.buffers = subject.cpus.map(
       (_, cpu) =>
         new CpuStoreBuffer(
           model,
           this.words,
-          isSeen,
+          seenAt,
           (word) => this.drainProc(cpu, word),
           () => this.turns[cpu]!,
         ),

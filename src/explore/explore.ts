@@ -419,7 +419,10 @@ export function replaySubject(
   execution.maxSteps = settings.steps;
   const judges = judgesFor(execution, settings, rules);
   // Which words are shared is known after a run; judges then see all accesses to them.
-  if (!subject.everyStep) follow(execution, schedule);
+  if (!subject.everyStep) {
+    follow(execution, schedule);
+    execution.shared.freeze();
+  }
   const recorded = record(execution, schedule, watches);
   const memory = subject instanceof ProgramSubject ? subject.memory() : Int32Array.from(subject.words);
   const { returns } = execution.end();

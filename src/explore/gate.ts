@@ -63,16 +63,16 @@ class GatedCpu {
     this.task = task;
     this.words = new Int32Array(task.gate);
     const shared = task.shared === undefined ? undefined : new Set(task.shared);
-    const isSeen = (word: number, width: number): boolean => {
-      if (shared === undefined) return true;
-      for (let w = word; w < word + width; w++) if (shared.has(w)) return true;
-      return false;
+    const seenAt = (word: number, width: number): number => {
+      if (shared === undefined) return word;
+      for (let w = word; w < word + width; w++) if (shared.has(w)) return w;
+      return -1;
     };
     const byWord = task.memoryModel === 'pso' || task.shared !== undefined;
     this.buffer = new CpuStoreBuffer(
       task.memoryModel,
       cpu.words,
-      isSeen,
+      seenAt,
       (word) => (byWord ? word : 0),
       () => 0,
     );

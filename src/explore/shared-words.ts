@@ -22,19 +22,22 @@ const PAGE_WORDS = 1 << PAGE_SHIFT;
 export class SharedWords {
   /** 1: shared, as far as is known. */
   readonly is: Uint8Array;
+  /** 1: shared, as was known when this execution began: what store buffers go by, so that a schedule means one thing. */
+  private readonly before: Uint8Array;
+  private readonly fresh: number[] = [];
   /** More words are shared than was known when this execution began. */
   discovered = false;
-  /** Nothing more is found out: what is shared stays as it is known. */
-  frozen = false;
   private readonly entries: Int32Array;
   private readonly pages: Int32Array;
   /** Pages with a word that is shared: 1. */
   private readonly mixed: Uint8Array;
   private generation = 0;
+  private frozen = false;
 
   /** For `words` words, all of which one CPU alone touches as far as is known. */
   constructor(words: number) {
     this.is = new Uint8Array(words);
+    this.before = new Uint8Array(words);
     this.entries = new Int32Array(words);
     const pages = (words >> PAGE_SHIFT) + 1;
     this.pages = new Int32Array(pages);
@@ -44,6 +47,8 @@ export class SharedWords {
   /** Another execution begins. */
   begin(): void {
     this.discovered = false;
+    for (const word of this.fresh) this.before[word] = 1;
+    this.fresh.length = 0;
     this.generation += 1;
     if (this.generation < GENERATIONS) return;
     this.generation = 1;
@@ -51,16 +56,32 @@ export class SharedWords {
     this.pages.fill(0);
   }
 
-  /** Tells that a word is shared. */
+  /** Tells that a word is shared, before an execution begins. */
   add(word: number): void {
+    this.mark(word);
+    this.before[word] = 1;
+  }
+
+  private mark(word: number): void {
     this.is[word] = 1;
     this.mixed[word >> PAGE_SHIFT] = 1;
+  }
+
+  /**
+   * From now on every execution is as this one: nothing more is found out, and store buffers go on by what was known when
+   * it began.
+   */
+  freeze(): void {
+    this.frozen = true;
+    this.fresh.length = 0;
   }
 
   /** Knows nothing any more. */
   forget(): void {
     this.is.fill(0);
+    this.before.fill(0);
     this.mixed.fill(0);
+    this.fresh.length = 0;
   }
 
   /** Whether one of `width` words is shared. */
@@ -68,6 +89,18 @@ export class SharedWords {
     const end = word + width;
     for (let w = word; w < end; w++) if (this.is[w] !== 0) return true;
     return false;
+  }
+
+  /** The first of `width` words that was known to be shared when this execution began; -1: none was. */
+  firstKnown(word: number, width: number): number {
+    const end = word + width;
+    for (let w = word; w < end; w++) if (this.before[w] !== 0) return w;
+    return -1;
+  }
+
+  /** All words that were known to be shared when this execution began, in ascending order. */
+  listBefore(): number[] {
+    return this.list().filter((word) => this.before[word] !== 0);
   }
 
   /** All words that are known to be shared, in ascending order. */
@@ -93,7 +126,8 @@ export class SharedWords {
     for (let word = from; word < end; word++) {
       if (this.is[word] !== 0) seen = true;
       else if (this.touchWord(cpu, word, cls)) {
-        this.add(word);
+        this.mark(word);
+        this.fresh.push(word);
         this.discovered = true;
         seen = true;
       }

@@ -49,17 +49,31 @@ export function shrink(
   found: FailingSchedule,
   complain: (execution: Execution) => Complaint | undefined,
 ): FailingSchedule {
+  for (;;) {
+    const smallest = smallestOf(execution, found.preemptions, complain);
+    // Once more where words turned out to be shared: choices were passed by, and stores are buffered from now on.
+    if (!execution.discovered) return smallest ?? withoutPreemptions(execution, found, complain);
+  }
+}
+
+/** The smallest failure with so many preemptions at most; undefined where there is none, or something was discovered. */
+function smallestOf(
+  execution: Execution,
+  preemptions: number,
+  complain: (execution: Execution) => Complaint | undefined,
+): FailingSchedule | undefined {
   let smallest: FailingSchedule | undefined;
   let after = 0;
-  const search = new Bounded(execution, found.preemptions);
+  const search = new Bounded(execution, preemptions);
   search.run(() => {
+    if (execution.discovered) return 'stop';
     if (smallest !== undefined && execution.preemptions > smallest.preemptions) return 'stop';
     const failure = failureOf(execution, complain(execution));
     if (failure !== undefined && (smallest === undefined || isSmaller(failure, smallest))) smallest = failure;
     if (smallest !== undefined) after += 1;
     return search.executions >= MAX_EXECUTIONS || after > MAX_AFTER_FIRST ? 'stop' : 'go on';
   });
-  return smallest ?? withoutPreemptions(execution, found, complain);
+  return smallest;
 }
 
 /** A turn of a schedule, in whatever its proc does until it stops: how often it is chosen. */

@@ -49,26 +49,27 @@ export class CpuStoreBuffer implements StoreBuffer {
   readonly stores: BufferedStore[] = [];
   private readonly model: MemoryModel;
   private readonly words: Int32Array<SharedArrayBuffer>;
-  private readonly isSeen: (word: number, width: number) => boolean;
+  private readonly seenAt: (word: number, width: number) => number;
   private readonly procOf: (word: number) => number;
   private readonly turn: () => number;
   private next = 0;
   private after = 0;
 
   /**
-   * `isSeen` says whether other CPUs ever look at one of these words: what nobody sees goes to memory at once. `procOf`
-   * gives the number of whoever takes a store of that word to memory, `turn` how many turns the CPU has had.
+   * `seenAt` gives the first of these words that other CPUs ever look at, -1 if there is none: what nobody sees goes to
+   * memory at once. `procOf` gives the number of whoever takes a store that is seen at that word to memory, `turn` how
+   * many turns the CPU has had.
    */
   constructor(
     model: MemoryModel,
     words: Int32Array<SharedArrayBuffer>,
-    isSeen: (word: number, width: number) => boolean,
+    seenAt: (word: number, width: number) => number,
     procOf: (word: number) => number,
     turn: () => number,
   ) {
     this.model = model;
     this.words = words;
-    this.isSeen = isSeen;
+    this.seenAt = seenAt;
     this.procOf = procOf;
     this.turn = turn;
   }
@@ -84,11 +85,12 @@ export class CpuStoreBuffer implements StoreBuffer {
   }
 
   store(word: number, data: Int32Array): void {
-    if (!this.isSeen(word, data.length)) {
+    const seen = this.seenAt(word, data.length);
+    if (seen < 0) {
       this.words.set(data, word);
       return;
     }
-    const proc = this.procOf(word);
+    const proc = this.procOf(seen);
     const after = this.model === 'tso' ? this.next : this.after;
     this.stores.push({ word, data: data.slice(), proc, seq: this.next, after, turn: this.turn() });
     this.next += 1;

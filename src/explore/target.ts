@@ -53,9 +53,13 @@ export function defaultModel(target: Target): MemoryModel {
   return target.kind === 'kernel' ? (target.scenario?.memoryModel ?? 'sc') : 'sc';
 }
 
+/** Version of what a schedule of weak memory names: the first word of a store that others see. */
+const WEAK_VERSION = 2;
+
 /** Where everything lies in a small machine, as a fingerprint of it. */
 const LAYOUT: string = fingerprint(
   JSON.stringify([
+    WEAK_VERSION,
     Object.entries(layoutModule).filter(([, value]) => typeof value !== 'function'),
     layoutModule.layout({
       cpus: 2,

@@ -62,7 +62,7 @@ export async function replayOnThreads(
     turns,
     procs,
     memoryModel,
-    shared: subject.everyStep ? undefined : execution.shared.list(),
+    shared: subject.everyStep ? undefined : execution.shared.listBefore(),
     limitMs: TURN_MS,
   };
   // The same memory, set back: the threads do it all again.

@@ -1,7 +1,7 @@
 // A schedule in one line, safe in a shell and in a URL: `0:4,1:6,0:2` is four steps of CPU 0, six of CPU 1, two of CPU 0.
 //
 // Every access counts, seen by others or not. `0w:1` takes the oldest buffered store of CPU 0 to memory, `0w12:1` its
-// oldest store of word 12. A suffix `.k3x7q` names what the schedule was made for: a token of another program,
+// oldest store that others see at word 12. A suffix `.k3x7q` names what the schedule was made for: a token of another program,
 // configuration or version is refused, not replayed to some other end.
 import { UsageError } from '../machine/usage-error.ts';
 import type { Execution } from './execution.ts';

@@ -162,7 +162,7 @@ export class Timeline {
     this.recorder = new MomentRecorder(this.execution, reader, watches);
     this.learnShared();
     // From here on the same schedule does the same, however often it is run.
-    this.execution.shared.frozen = true;
+    this.execution.shared.freeze();
     this.execution.listener = this.recorder;
     this.execution.restart();
     this.recorder.catchUp();
@@ -234,14 +234,17 @@ export class Timeline {
     const learn = (): void => {
       for (const { proc } of turns) execution.procByName(proc);
     };
-    learn();
-    let stopped = this.followTurns(turns);
-    if (stopped !== undefined && this.memoryModel !== 'sc') {
-      // Whoever made it may have known fewer words to be shared: what a token does not name was never buffered then.
+    if (this.memoryModel !== 'sc') {
+      // One that was run to its end names every word whose stores were buffered; one that was cut short may not, and is
+      // taken to know what timelines know.
+      const known = execution.shared.list();
       execution.shared.forget();
       learn();
-      stopped = this.followTurns(turns);
+      if (this.followTurns(turns) === undefined && this.isOver) return;
+      for (const word of known) execution.shared.add(word);
     }
+    learn();
+    const stopped = this.followTurns(turns);
     if (stopped === undefined) return;
     throw new UsageError(
       `the token can't be followed: after ${String(this.steps.length)} steps '${stopped}' can't go on; it was made for something else`,

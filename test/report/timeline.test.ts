@@ -17,9 +17,6 @@ const CASES: [string, readonly string[], MemoryModel][] = [
   ['first-touch', [], 'pso'],
 ];
 
-/** Weak memory: of a scenario whose tokens name every word that was buffered. */
-const FOLLOWED: typeof CASES = CASES.filter(([name, , model]) => model === 'sc' || name === 'uptodate');
-
 function randomToken(execution: Execution, seed: number): string {
   // Once more where it found out that words are shared: it passed choices by.
   do randomWalk(execution, new Random(seed));
@@ -27,7 +24,7 @@ function randomToken(execution: Execution, seed: number): string {
   return tokenOf(execution);
 }
 
-it.each(FOLLOWED)(
+it.each(CASES)(
   'a timeline of %s without %j under %s follows what an explorer made, to the end of its replay',
   (name, without, model) => {
     const target = targetNamed(name, { without });
