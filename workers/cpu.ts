@@ -1,6 +1,8 @@
 // One CPU of a gang: attaches to the machine's buffer and runs its program at full speed, or, as a live CPU, does what
 // its port asks.
 import { setFlagsFromString } from 'node:v8';
+import type { MessagePort } from 'node:worker_threads';
+import { observationsOf, outcomeOf, runProgram } from '../src/machine/cpu-task.ts';
 import { directRules } from '../src/machine/design.ts';
 import { kernel } from '../src/machine/direct.ts';
 import type { CpuOutcome, CpuTask } from '../src/machine/gang.ts';
@@ -16,34 +18,30 @@ setFlagsFromString('--max-inlined-bytecode-size=1000');
 /** The Piscina task. */
 export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
   const cpu = new kernel.Cpu(task.memory, task.cpu, directRules(task.design));
-  const seen = new kernel.Observations(task.ops.length, task.keepsHistory);
+  const seen = observationsOf(task);
   makeRoom(task.memory.buffer.byteLength);
-  let status: CpuOutcome['status'] = 'done';
+  if (task.port !== undefined) return outcomeOf(task.cpu, await serveUntilStopped(cpu, task.mm, task.port), seen);
   let profile: SelfTime[] | undefined;
+  const status = runProgram(cpu, task, seen, (run) => {
+    if (!task.isProfiled) return run();
+    const { result, times } = profiled(run);
+    profile = times;
+    return result;
+  });
+  return { ...outcomeOf(task.cpu, status, seen), ...(profile === undefined ? {} : { profile }) };
+}
+
+/** A live CPU, until it is told to stop or its machine is. */
+async function serveUntilStopped(
+  cpu: InstanceType<typeof kernel.Cpu>,
+  mm: number,
+  port: MessagePort,
+): Promise<CpuOutcome['status']> {
   try {
-    if (task.port !== undefined) await serveLiveCpu(cpu, task.mm, task.port);
-    else {
-      kernel.cpu_up(cpu, task.mm);
-      kernel.barrier(cpu);
-      const run = (): boolean => kernel.run_program(cpu, task.mm, task.ops, seen);
-      let ended: boolean;
-      if (task.isProfiled) ({ result: ended, times: profile } = profiled(run));
-      else ended = run();
-      if (!ended) status = 'killed';
-      kernel.cpu_down(cpu);
-    }
+    await serveLiveCpu(cpu, mm, port);
+    return 'done';
   } catch (error) {
     if (!(error instanceof kernel.CpuStopped)) throw error;
-    status = 'stopped';
+    return 'stopped';
   }
-  return {
-    cpu: task.cpu,
-    status,
-    values: seen.values,
-    faults: seen.faults,
-    signals: seen.signals,
-    totalFaults: seen.total_faults,
-    history: seen.history.subarray(0, seen.events * 6).slice(),
-    ...(profile === undefined ? {} : { profile }),
-  };
 }

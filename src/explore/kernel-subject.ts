@@ -9,6 +9,7 @@ import type { Op } from '../kernel/program.ts';
 import type { Steps } from '../kernel/memory.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
+import { EVENT_NUMBERS } from '../machine/cpu-task.ts';
 import { steppedRules } from '../machine/design.ts';
 import { ExploredCpu, Hash, KernelImage } from './kernel-image.ts';
 import { KernelNames } from './kernel-names.ts';
@@ -18,8 +19,6 @@ import type { Complaint, Subject } from './subject.ts';
 
 /** Ends whose verdicts are kept. */
 const MAX_KNOWN_ENDS = 20_000;
-/** Numbers of one history event: kind, address, value, invoked, returned, signal. */
-const EVENT_NUMBERS = 6;
 
 /** Runs programs on one machine, set back before each execution. */
 export class KernelSubject implements Subject {

@@ -1,6 +1,7 @@
 // What a thread of the lab does when it is asked: run one CPU of a machine at full speed, or find out what can
 // still happen.
 import * as Comlink from 'comlink';
+import { observationsOf, outcomeOf, runProgram } from '../machine/cpu-task.ts';
 import type { CpuOutcome, CpuTask } from '../machine/gang.ts';
 import { kernel } from '../machine/direct.ts';
 import { continuations } from './model/continuations.ts';
@@ -18,29 +19,11 @@ export interface WorkerApi {
   raceBatch(request: RaceRequest): Promise<RaceBatch>;
 }
 
-/** Runs one CPU's program from the barrier to its end; as workers/cpu.ts does in Node. */
+/** Runs one CPU's program, as workers/cpu.ts does in Node. */
 function runCpu(task: CpuTask): CpuOutcome {
+  const seen = observationsOf(task);
   const cpu = new kernel.Cpu(task.memory, task.cpu);
-  const seen = new kernel.Observations(task.ops.length, task.keepsHistory);
-  let status: CpuOutcome['status'] = 'done';
-  try {
-    kernel.cpu_up(cpu, task.mm);
-    kernel.barrier(cpu);
-    if (!kernel.run_program(cpu, task.mm, task.ops, seen)) status = 'killed';
-    kernel.cpu_down(cpu);
-  } catch (error) {
-    if (!(error instanceof kernel.CpuStopped)) throw error;
-    status = 'stopped';
-  }
-  return {
-    cpu: task.cpu,
-    status,
-    values: seen.values,
-    faults: seen.faults,
-    signals: seen.signals,
-    totalFaults: seen.total_faults,
-    history: seen.history.subarray(0, seen.events * 6).slice(),
-  };
+  return outcomeOf(task.cpu, runProgram(cpu, task, seen), seen);
 }
 
 /** Answers the page that started this thread. */

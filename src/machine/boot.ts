@@ -19,6 +19,7 @@ import type { Layout, VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
+import { outcomeOf } from './cpu-task.ts';
 import { designOf, directRules, loneFailure, steppedRules } from './design.ts';
 import type { DesignSource } from './design.ts';
 import { kernel } from './direct.ts';
@@ -144,15 +145,7 @@ export class Machine {
     kernel.cpu_up(cpu, this.mm);
     const alive = kernel.run_program(cpu, this.mm, ops, seen);
     kernel.cpu_down(cpu);
-    return {
-      cpu: id,
-      status: alive ? 'done' : 'killed',
-      values: seen.values,
-      faults: seen.faults,
-      signals: seen.signals,
-      totalFaults: seen.total_faults,
-      history: seen.history.subarray(0, seen.events * 6).slice(),
-    };
+    return outcomeOf(id, alive ? 'done' : 'killed', seen);
   }
 
   /** As runHere, before anything races: a locking design that fails there is a UsageError. */
