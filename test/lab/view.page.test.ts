@@ -44,7 +44,9 @@ it(
       expect(await page.evaluate(() => document.getAnimations().length)).toBe(0);
       const kinds = await page
         .locator('*')
-        .evaluateAll((all) => [...new Set(all.map((element) => getComputedStyle(element).scrollBehavior))]);
+        .evaluateAll((all) => [
+          ...new Set(all.filter(({ isConnected }) => isConnected).map((one) => getComputedStyle(one).scrollBehavior)),
+        ]);
       expect(kinds).toEqual(['auto']);
     });
   },

@@ -44,8 +44,22 @@ export interface EntryText {
   readonly sentence: string;
 }
 
+/** Entries that were taken apart: a page asks for the same few in every step. */
+const known = new Map<string, EntryText>();
+const MAX_KNOWN = 4096;
+
 /** Takes an entry, in hexadecimal digits, apart. */
 export function entryText(hex: string): EntryText {
+  let text = known.get(hex);
+  if (text === undefined) {
+    if (known.size >= MAX_KNOWN) known.clear();
+    text = takenApart(hex);
+    known.set(hex, text);
+  }
+  return text;
+}
+
+function takenApart(hex: string): EntryText {
   const entry = BigInt(`0x${hex}`);
   const low = Number(entry & 0xfffn);
   const bits: EntryBit[] = LOW.filter(([bit]) => (low & bit) !== 0).map(([, name, meaning]) => ({ name, meaning }));
