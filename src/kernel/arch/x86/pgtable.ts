@@ -170,6 +170,16 @@ export function pte_mkwrite(pte: Entry): Entry {
   return { lo: lo | _PAGE_DIRTY, hi: pte.hi & ~_PAGE_SAVED_DIRTY_HI };
 }
 
+/** pte_wrprotect: not writable; its Dirty bit is parked. */
+export function pte_wrprotect(pte: Entry): Entry {
+  return pte_mksaveddirty({ lo: pte.lo & ~_PAGE_RW, hi: pte.hi });
+}
+
+/** pte_mkold. */
+export function pte_mkold(pte: Entry): Entry {
+  return { lo: pte.lo & ~_PAGE_ACCESSED, hi: pte.hi };
+}
+
 /** pte_modify: new protection, same frame and the same accessed and dirty state. */
 export function pte_modify(pte: Entry, prot: Entry): Entry {
   const changed = {
