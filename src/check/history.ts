@@ -1,17 +1,17 @@
 // Histories: what each CPU loaded, stored and discarded, and when, by the machine's ticket clock.
 //
 // A worker sends its history back as one Float64Array, EVENT_DOUBLES numbers an event; judges read MemoryEvents.
-import { EVENT_DISCARD, EVENT_DOUBLES, EVENT_FORK, EVENT_LOAD, EVENT_STORE } from '../kernel/program.ts';
+import { EVENT_CLEAR, EVENT_DISCARD, EVENT_DOUBLES, EVENT_FORK, EVENT_LOAD, EVENT_STORE } from '../kernel/program.ts';
 
-/** One load, store, discard or fork of one CPU; times are tickets of the machine's clock. */
+/** One load, store, discard, fork or clearing of soft-dirty bits by one CPU; times are tickets of the machine's clock. */
 export interface MemoryEvent {
   cpu: number;
-  kind: 'load' | 'store' | 'discard' | 'fork';
+  kind: 'load' | 'store' | 'discard' | 'fork' | 'clear';
   /** Number of the process that did it, 0 if left out: addresses of different processes are different memory. */
   process?: number;
   /** For a fork: the number of the process that began with the memory of `process`. */
   child?: number;
-  /** Word address; first byte for a discard; 0 for a fork. */
+  /** Word address; first byte for a discard; else 0. */
   addr: number;
   /** Bytes, for a discard. */
   length: number;
@@ -38,6 +38,8 @@ export function decodeHistory(cpu: number, history: Float64Array): MemoryEvent[]
       events.push({ cpu, kind: 'discard', process, addr, length: value, value: 0, invoked, returned, failed });
     } else if (kind === EVENT_FORK) {
       events.push({ cpu, kind: 'fork', process, child: addr, addr: 0, length: 0, value: 0, invoked, returned });
+    } else if (kind === EVENT_CLEAR) {
+      events.push({ cpu, kind: 'clear', process, addr: 0, length: 0, value: 0, invoked, returned });
     } else if (!failed) {
       // A store's value may be written as an unsigned number; what a load returns is a signed one.
       const name = kind === EVENT_STORE ? 'store' : 'load';
@@ -47,7 +49,13 @@ export function decodeHistory(cpu: number, history: Float64Array): MemoryEvent[]
   return events;
 }
 
-const EVENT_KINDS = { load: EVENT_LOAD, store: EVENT_STORE, discard: EVENT_DISCARD, fork: EVENT_FORK };
+const EVENT_KINDS = {
+  load: EVENT_LOAD,
+  store: EVENT_STORE,
+  discard: EVENT_DISCARD,
+  fork: EVENT_FORK,
+  clear: EVENT_CLEAR,
+};
 
 /** Encodes events of one CPU as decodeHistory reads them. */
 export function encodeHistory(events: readonly MemoryEvent[]): Float64Array {

@@ -57,6 +57,8 @@ function byWord(events: readonly MemoryEvent[]): Map<number, MemoryEvent[]> {
   const discards: MemoryEvent[] = [];
   const forks: MemoryEvent[] = [];
   for (const event of events) {
+    // It changes what entries say, and no memory.
+    if (event.kind === 'clear') continue;
     if (event.kind === 'discard' || event.kind === 'fork') {
       (event.kind === 'discard' ? discards : forks).push(event);
       continue;

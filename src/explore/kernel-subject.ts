@@ -114,7 +114,8 @@ export class KernelSubject implements Subject {
     const histories = [{ cpu: 0, history: this.setupHistory }, ...this.observations.map(historyOf)];
     try {
       takeDown(machine);
-      const reads = this.touched.map((addr): Op => ({ op: 'load', addr }));
+      const loads = this.touched.map((addr): Op => ({ op: 'load', addr }));
+      const reads = machine.processes.flatMap((process): Op[] => [{ op: 'as', process }, ...loads]);
       histories.push({ cpu: 0, history: machine.runHere(reads, 0, true).history });
       return judge(machine, outcome, { events: eventsOf(histories), exit: true });
     } catch (error) {

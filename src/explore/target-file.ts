@@ -167,6 +167,7 @@ const FIELDS: Readonly<Record<Op['op'], readonly string[]>> = {
   fork: ['child'],
   as: ['process'],
   exit_process: ['process'],
+  clear_refs: [],
   exit: [],
 };
 

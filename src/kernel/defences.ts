@@ -35,6 +35,7 @@ export const D_COW_RECHECK = 13;
 export const D_VMA_LOCK = 14;
 export const D_FORK_VMA_LOCK = 15;
 export const D_COW_FLUSH = 16;
+export const D_SOFT_DIRTY_FLUSH = 17;
 
 /** Bit number i of a machine's `without` mask is entry i. */
 export const DEFENCES: readonly Defence[] = [
@@ -156,6 +157,13 @@ export const DEFENCES: readonly Defence[] = [
     closes: 'one CPU writes to the copy while others still read the old page',
     without: 'a thread reads what was there before, or what another process writes',
     evidence: 'v6.8 mm/memory.c:3197 "to keep TLBs on different CPUs in sync"',
+  },
+  {
+    name: 'soft_dirty_flush',
+    where: 'flush_tlb_mm before mmap_lock is dropped, clear_refs_write, fs/proc/task_mmu.c',
+    closes: 'a TLB still lets a CPU write to a page that was write-protected to see who writes to it',
+    without: 'a page that was written to does not say so: an incremental copy of the process lacks a store',
+    evidence: 'v6.8 fs/proc/task_mmu.c inc_tlb_flush_pending; 29a951dfb3c3 "mm: fix clear_refs_write locking"',
   },
 ];
 

@@ -7,6 +7,7 @@ import { AccessResult, user_access } from './arch/x86/mmu.ts';
 import { PAGE_SIZE, page_align } from './arch/x86/pgtable.ts';
 import { TLB_FLUSH_ALL, cpumask_clear_cpu, cpumask_set_cpu } from './arch/x86/tlb.ts';
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
+import { clear_refs_write } from './fs/task_mmu.ts';
 import { mmput } from './kernel/fork.ts';
 import {
   context_switch,
@@ -68,6 +69,8 @@ export type Op =
   | { op: 'as'; process: number }
   /** Ends a process that no CPU runs. 0 or a negative error. */
   | { op: 'exit_process'; process: number }
+  /** Nothing in the process is soft-dirty afterwards (echo 4 > /proc/self/clear_refs). */
+  | { op: 'clear_refs' }
   | { op: 'exit' };
 
 /** Kinds of history events. */
@@ -77,6 +80,8 @@ export const EVENT_STORE = 1;
 export const EVENT_DISCARD = 2;
 /** A process was made: its memory began as its parent's was at some time during the operation. */
 export const EVENT_FORK = 3;
+/** Soft-dirty bits of the process were cleared during the operation. */
+export const EVENT_CLEAR = 4;
 /**
  * Doubles of one history event: kind, address (fork: number of the child), value (discard: length), invoked, returned,
  * signal (not 0: it failed), number of the process.
@@ -286,6 +291,8 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
       return yield* fork(cpu, op.child, seen);
     case 'as':
       return yield* context_switch(cpu, op.process);
+    case 'clear_refs':
+      return yield* clear_refs(cpu, mm, seen);
     case 'exit_process':
       return yield* exit_process(cpu, op.process);
     case 'drain_pages':
@@ -329,6 +336,17 @@ function* brk(cpu: Cpu, mm: Word, addr: number, seen: Observations): Steps<numbe
   const returned = control_add(cpu, header.clock, 1);
   if (after < before) {
     seen.record(EVENT_DISCARD, after, before - after, invoked, returned, 0, current_process(cpu));
+  }
+  return value;
+}
+
+/** clear_refs, with its place in the history. */
+function* clear_refs(cpu: Cpu, mm: Word, seen: Observations): Steps<number> {
+  const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
+  const value = yield* clear_refs_write(cpu, mm);
+  if (seen.keeps_history) {
+    const returned = control_add(cpu, header.clock, 1);
+    seen.record(EVENT_CLEAR, 0, 0, invoked, returned, 0, current_process(cpu));
   }
   return value;
 }

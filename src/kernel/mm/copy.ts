@@ -9,6 +9,7 @@ import {
   PGDIR_SIZE,
   PMD_SIZE,
   PUD_SIZE,
+  addr_end,
   pmd_none,
   pte_mkold,
   pte_none,
@@ -100,11 +101,6 @@ function* copy_pte_range(
   if (apart) yield* pte_unmap_unlock(cpu, dst_ptl);
   else pte_unmap(cpu);
   return 0;
-}
-
-/** Start of the next block of `size` above `address`, or `end` where that comes first. */
-function addr_end(address: number, end: number, size: number): number {
-  return Math.min(end, (Math.floor(address / size) + 1) * size);
 }
 
 /** copy_pud_range and copy_pmd_range: what lies below one entry of the top table. 0 or -ENOMEM. */
