@@ -105,11 +105,19 @@ function addDiscards(words: Map<number, MemoryEvent[]>, discards: readonly Memor
 
 /** Judges one word's operations, which are in order of their beginnings. */
 function judgeWord(operations: readonly MemoryEvent[], budget: Budget): WordVerdict {
-  for (const part of partsOf(operations)) {
+  for (const part of familiesOf(operations).flatMap(partsOf)) {
     const verdict = judgePart(part, budget);
     if (verdict.kind !== 'held') return verdict;
   }
   return { kind: 'held' };
+}
+
+/** The operations of each process by itself, where no fork connects them. */
+function familiesOf(operations: readonly MemoryEvent[]): (readonly MemoryEvent[])[] {
+  if (operations.some(({ kind }) => kind === 'fork')) return [operations];
+  const processes = new Set(operations.map(({ process = 0 }) => process));
+  if (processes.size === 1) return [operations];
+  return [...processes].map((number) => operations.filter(({ process = 0 }) => process === number));
 }
 
 /** Parts that each start with the word being 0: after discards while which nothing else ran. One, if it was forked. */
