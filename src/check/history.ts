@@ -1,13 +1,17 @@
 // Histories: what each CPU loaded, stored and discarded, and when, by the machine's ticket clock.
 //
 // A worker sends its history back as one Float64Array, EVENT_DOUBLES numbers an event; judges read MemoryEvents.
-import { EVENT_DISCARD, EVENT_DOUBLES, EVENT_LOAD, EVENT_STORE } from '../kernel/program.ts';
+import { EVENT_CLEAR, EVENT_DISCARD, EVENT_DOUBLES, EVENT_FORK, EVENT_LOAD, EVENT_STORE } from '../kernel/program.ts';
 
-/** One load, store or discard of one CPU; times are tickets of the machine's clock. */
+/** One load, store, discard, fork or clearing of soft-dirty bits by one CPU; times are tickets of the machine's clock. */
 export interface MemoryEvent {
   cpu: number;
-  kind: 'load' | 'store' | 'discard';
-  /** Word address; first byte for a discard. */
+  kind: 'load' | 'store' | 'discard' | 'fork' | 'clear';
+  /** Number of the process that did it, 0 if left out: addresses of different processes are different memory. */
+  process?: number;
+  /** For a fork: the number of the process that began with the memory of `process`. */
+  child?: number;
+  /** Word address; first byte for a discard; else 0. */
   addr: number;
   /** Bytes, for a discard. */
   length: number;
@@ -29,27 +33,39 @@ export function decodeHistory(cpu: number, history: Float64Array): MemoryEvent[]
     const invoked = history[at + 3]!;
     const returned = history[at + 4]!;
     const failed = history[at + 5] !== 0;
+    const process = history[at + 6]!;
     if (kind === EVENT_DISCARD) {
-      events.push({ cpu, kind: 'discard', addr, length: value, value: 0, invoked, returned, failed });
+      events.push({ cpu, kind: 'discard', process, addr, length: value, value: 0, invoked, returned, failed });
+    } else if (kind === EVENT_FORK) {
+      events.push({ cpu, kind: 'fork', process, child: addr, addr: 0, length: 0, value: 0, invoked, returned });
+    } else if (kind === EVENT_CLEAR) {
+      events.push({ cpu, kind: 'clear', process, addr: 0, length: 0, value: 0, invoked, returned });
     } else if (!failed) {
       // A store's value may be written as an unsigned number; what a load returns is a signed one.
       const name = kind === EVENT_STORE ? 'store' : 'load';
-      events.push({ cpu, kind: name, addr, length: 4, value: value | 0, invoked, returned });
+      events.push({ cpu, kind: name, process, addr, length: 4, value: value | 0, invoked, returned });
     }
   }
   return events;
 }
 
+const EVENT_KINDS = {
+  load: EVENT_LOAD,
+  store: EVENT_STORE,
+  discard: EVENT_DISCARD,
+  fork: EVENT_FORK,
+  clear: EVENT_CLEAR,
+};
+
 /** Encodes events of one CPU as decodeHistory reads them. */
 export function encodeHistory(events: readonly MemoryEvent[]): Float64Array {
   const history = new Float64Array(events.length * EVENT_DOUBLES);
   events.forEach((event, i) => {
-    const kind = event.kind === 'discard' ? EVENT_DISCARD : event.kind === 'store' ? EVENT_STORE : EVENT_LOAD;
-    const value = event.kind === 'discard' ? event.length : event.value;
-    history.set(
-      [kind, event.addr, value, event.invoked, event.returned, event.failed === true ? 1 : 0],
-      i * EVENT_DOUBLES,
-    );
+    const { kind, invoked, returned, process = 0, child = 0 } = event;
+    const addr = kind === 'fork' ? child : event.addr;
+    const value = kind === 'discard' ? event.length : event.value;
+    const failed = event.failed === true ? 1 : 0;
+    history.set([EVENT_KINDS[kind], addr, value, invoked, returned, failed, process], i * EVENT_DOUBLES);
   });
   return history;
 }

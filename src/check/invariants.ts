@@ -125,6 +125,11 @@ export const JUDGES: readonly Judge[] = [
     symptom: 'a store is lost, or a program reads what was never stored',
   },
   {
+    name: 'soft-dirty',
+    what: 'a page that was stored to since clear_refs is soft-dirty',
+    symptom: 'an incremental copy of a process lacks a store',
+  },
+  {
     name: 'leak',
     what: 'nothing is left allocated after the process has exited',
     symptom: 'free memory that never comes back',

@@ -52,7 +52,7 @@ export function reverseMap(s: Snapshot): Finding[] {
   });
   const links = [
     ...problemsOf(s, 'I8'),
-    ...s.mms.flatMap(chainProblems),
+    ...s.mms.flatMap((mm) => chainProblems(s, mm)),
     ...s.anonVmas.flatMap((a) => anonVmaProblems(s, a)),
   ];
   return [
@@ -61,13 +61,22 @@ export function reverseMap(s: Snapshot): Finding[] {
   ];
 }
 
-/** A VMA that was never forked (no other is modelled) has one anon_vma in its chain once it has one at all. */
-function chainProblems(mm: MmRecord): string[] {
+/** A VMA that has an anon_vma is in it, and in each anon_vma of its chain once; one that has none is in none. */
+function chainProblems(s: Snapshot, mm: MmRecord): string[] {
+  const live = new Map(s.anonVmas.map((anonVma) => [anonVma.word, anonVma]));
   return mm.vmas.flatMap((vma) => {
     const name = `VMA ${addressText(vma.start)}`;
-    if (vma.chain.length !== (vma.anonVma === 0 ? 0 : 1))
-      return [`${name}: ${counted(vma.chain.length, 'anon_vma')} in its chain`];
-    return vma.anonVma === 0 || vma.chain[0] === vma.anonVma ? [] : [`${name}: its anon_vma is not in its chain`];
+    if (vma.anonVma === 0 && vma.chain.length === 0) return [];
+    if (vma.anonVma === 0) return [`${name}: ${counted(vma.chain.length, 'anon_vma')} in its chain`];
+    const wrong = vma.chain.flatMap((word) => {
+      const anonVma = `anon_vma ${addressText(word)}`;
+      const times = live.get(word)?.vmas.filter((listed) => listed === vma.word).length;
+      if (times === undefined) return [`${name}: ${anonVma} in its chain is free`];
+      return times === 1 ? [] : [`${name}: ${anonVma} in its chain lists it ${counted(times, 'time')}`];
+    });
+    if (new Set(vma.chain).size < vma.chain.length) wrong.push(`${name}: an anon_vma is in its chain twice`);
+    if (!vma.chain.includes(vma.anonVma)) wrong.push(`${name}: its anon_vma is not in its chain`);
+    return wrong;
   });
 }
 
@@ -76,7 +85,17 @@ function anonVmaProblems(s: Snapshot, anonVma: AnonVmaRecord): string[] {
   const active = s.mms.reduce((sum, mm) => sum + mm.vmas.filter((vma) => vma.anonVma === anonVma.word).length, 0);
   const wrong: string[] = [];
   if (anonVma.vmas.length === 0) wrong.push(`${name} is nobody's and not free`);
-  if (anonVma.refcount < 1) wrong.push(`${name} is in use with refcount ${String(anonVma.refcount)}`);
+  // Its own use, and that of each anon_vma whose lock is its lock.
+  const { word, root, parent } = anonVma;
+  const uses = 1 + s.anonVmas.filter((other) => other.root === word && other.word !== word).length;
+  if (anonVma.refcount !== uses) wrong.push(`${name}: refcount ${String(anonVma.refcount)}, uses ${String(uses)}`);
+  const children = s.anonVmas.filter((other) => other.parent === word).length;
+  if (anonVma.numChildren !== children) {
+    wrong.push(`${name}: num_children ${String(anonVma.numChildren)}, anon_vmas below it ${String(children)}`);
+  }
+  const above = s.anonVmas.find((other) => other.word === parent);
+  if (above === undefined) wrong.push(`${name}: its parent is free`);
+  else if (above.root !== root) wrong.push(`${name}: its parent has another root`);
   if (anonVma.numActiveVmas !== active) {
     wrong.push(`${name}: num_active_vmas ${String(anonVma.numActiveVmas)}, VMAs that point to it ${String(active)}`);
   }

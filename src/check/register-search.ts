@@ -5,6 +5,11 @@
 // use the old page through their TLBs. So the word can have several pages at once: the one that the page table leads
 // to, and one for every discard that has taken effect and not returned. A load may read any of them, a store may go
 // to any; when the discard returns its old page is gone, which is an operation of its own here.
+//
+// The same address is another word in each process. A fork is one moment at which the child's becomes what the parent's
+// is: stores of the parent that overlap it may come before or after that. One moment is right for what Linux does, since
+// a store that the parent's TLBs still let through while the entries are copied goes to the page that both have, and one
+// that faults waits until the fork is over.
 import type { MemoryEvent } from './history.ts';
 import { linearize } from './linearize.ts';
 import type { Interval, Specification } from './linearize.ts';
@@ -33,11 +38,16 @@ interface OldPage {
   readonly value: number;
 }
 
-/** What the word holds, in the page table's page and in old ones. */
+/** What the word holds in one process, in the page table's page and in old ones. */
 interface Register {
   readonly value: number;
   readonly old: readonly OldPage[];
 }
+
+/** What the word of one address holds in each process, by number; undefined: it has not begun. */
+type Registers = readonly (Register | undefined)[];
+
+const ZEROED: Register = { value: 0, old: [] };
 
 /** An access; or, with a discard's number, that discard or the end of its old page. */
 interface WordOperation extends Interval {
@@ -59,36 +69,53 @@ function operationsOf(events: readonly MemoryEvent[]): WordOperation[] {
   });
 }
 
-const REGISTER: Specification<WordOperation, Register> = {
-  initial: { value: 0, old: [] },
-  key: ({ value, old }) =>
-    `${String(value)}${old.map((page) => `:${String(page.discard)}=${String(page.value)}`).join('')}`,
+const REGISTERS: Specification<WordOperation, Registers> = {
+  initial: [],
+  key: (registers) => registers.map((register) => (register === undefined ? '' : keyOf(register))).join(','),
   onlyReads: ({ event }) => event.kind === 'load',
-  after(state, { event, discard, forgets }) {
-    const { value, old } = state;
-    if (forgets) return [{ value, old: old.filter((page) => page.discard !== discard) }];
-    switch (event.kind) {
-      case 'load':
-        return value === event.value || old.some((page) => page.value === event.value) ? [state] : [];
-      case 'store':
-        return [
-          { value: event.value, old },
-          ...old.map((_, i) => ({ value, old: old.with(i, { ...old[i]!, value: event.value }) })),
-        ];
-      case 'discard': {
-        const zeroed = { value: 0, old: [...old, { discard, value }].sort((a, b) => a.discard - b.discard) };
-        return event.failed === true ? [zeroed, state] : [zeroed];
-      }
-    }
+  after(registers, operation) {
+    const { event } = operation;
+    const { process = 0, child = 0 } = event;
+    const register = registers[process] ?? ZEROED;
+    // The child has the page that the parent's page table leads to, and none that is only in the parent's TLBs.
+    if (event.kind === 'fork') return [put(registers, child, { value: register.value, old: [] })];
+    const next = afterIn(register, operation);
+    return event.kind === 'load' ? next.map(() => registers) : next.map((one) => put(registers, process, one));
   },
 };
 
-/** Searches for an order that explains every load of one word, which starts as 0. */
+function put(registers: Registers, process: number, register: Register): Registers {
+  const changed = registers.slice();
+  changed[process] = register;
+  return changed;
+}
+
+function keyOf({ value, old }: Register): string {
+  return `${String(value)}${old.map((page) => `:${String(page.discard)}=${String(page.value)}`).join('')}`;
+}
+
+/** What an operation of a process may leave there. */
+function afterIn({ value, old }: Register, { event, discard, forgets }: WordOperation): readonly Register[] {
+  if (forgets) return [{ value, old: old.filter((page) => page.discard !== discard) }];
+  if (event.kind === 'load') {
+    return value === event.value || old.some((page) => page.value === event.value) ? [{ value, old }] : [];
+  }
+  if (event.kind === 'store') {
+    return [
+      { value: event.value, old },
+      ...old.map((_, i) => ({ value, old: old.with(i, { ...old[i]!, value: event.value }) })),
+    ];
+  }
+  const zeroed = { value: 0, old: [...old, { discard, value }].sort((a, b) => a.discard - b.discard) };
+  return event.failed === true ? [zeroed, { value, old }] : [zeroed];
+}
+
+/** Searches for an order that explains every load of one address, whose word starts as 0. */
 export function searchRegister(
   events: readonly MemoryEvent[],
   budget: number = searchBudget(events.length),
 ): RegisterSearch {
-  const result = linearize(operationsOf(events), REGISTER, budget);
+  const result = linearize(operationsOf(events), REGISTERS, budget);
   return result.kind === 'violated'
     ? { kind: 'violated', visited: result.visited, load: result.operation.event }
     : result;

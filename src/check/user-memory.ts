@@ -2,7 +2,8 @@
 //
 // Each word of user memory is a register that starts as 0. A history says when each load and store began and ended; an
 // order that respects those times and gives every load the value it saw must exist (linearizability, per word). A
-// discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs.
+// discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs. Each process has
+// registers of its own; a fork makes the child's what the parent's are at some moment while it runs.
 import { addressText, finding, wordText } from './finding.ts';
 import type { Finding } from './finding.ts';
 import type { MemoryEvent } from './history.ts';
@@ -50,13 +51,16 @@ export function judgeUserMemory(events: readonly MemoryEvent[]): UserMemoryVerdi
   return { findings, locations: words.size, undecided };
 }
 
-/** Loads and stores of each word with the discards that cover it, in order of their beginnings. */
+/** Loads and stores of each address with the discards and forks that it takes part in, in order of their beginnings. */
 function byWord(events: readonly MemoryEvent[]): Map<number, MemoryEvent[]> {
   const words = new Map<number, MemoryEvent[]>();
   const discards: MemoryEvent[] = [];
+  const forks: MemoryEvent[] = [];
   for (const event of events) {
-    if (event.kind === 'discard') {
-      discards.push(event);
+    // It changes what entries say, and no memory.
+    if (event.kind === 'clear') continue;
+    if (event.kind === 'discard' || event.kind === 'fork') {
+      (event.kind === 'discard' ? discards : forks).push(event);
       continue;
     }
     const operations = words.get(event.addr);
@@ -64,8 +68,23 @@ function byWord(events: readonly MemoryEvent[]): Map<number, MemoryEvent[]> {
     else operations.push(event);
   }
   if (discards.length > 0) addDiscards(words, discards);
+  if (forks.length > 0) for (const [addr, operations] of words) words.set(addr, withForks(operations, forks));
   for (const operations of words.values()) operations.sort((a, b) => a.invoked - b.invoked);
   return words;
+}
+
+/**
+ * Of one address, what can make a difference to a load: what processes did that load it, or that one which loads it
+ * descends from, and the forks between these.
+ */
+function withForks(operations: readonly MemoryEvent[], forks: readonly MemoryEvent[]): MemoryEvent[] {
+  const loaded = new Set(operations.filter(({ kind }) => kind === 'load').map(({ process = 0 }) => process));
+  for (let known = -1; known < loaded.size;) {
+    known = loaded.size;
+    for (const { process = 0, child = 0 } of forks) if (loaded.has(child)) loaded.add(process);
+  }
+  const between = forks.filter(({ child = 0 }) => loaded.has(child));
+  return [...operations.filter(({ process = 0 }) => loaded.has(process)), ...between];
 }
 
 function addDiscards(words: Map<number, MemoryEvent[]>, discards: readonly MemoryEvent[]): void {
@@ -86,16 +105,25 @@ function addDiscards(words: Map<number, MemoryEvent[]>, discards: readonly Memor
 
 /** Judges one word's operations, which are in order of their beginnings. */
 function judgeWord(operations: readonly MemoryEvent[], budget: Budget): WordVerdict {
-  for (const part of partsOf(operations)) {
+  for (const part of familiesOf(operations).flatMap(partsOf)) {
     const verdict = judgePart(part, budget);
     if (verdict.kind !== 'held') return verdict;
   }
   return { kind: 'held' };
 }
 
-/** Parts that each start with the word being 0: after discards while which nothing else ran. */
+/** The operations of each process by itself, where no fork connects them. */
+function familiesOf(operations: readonly MemoryEvent[]): (readonly MemoryEvent[])[] {
+  if (operations.some(({ kind }) => kind === 'fork')) return [operations];
+  const processes = new Set(operations.map(({ process = 0 }) => process));
+  if (processes.size === 1) return [operations];
+  return [...processes].map((number) => operations.filter(({ process = 0 }) => process === number));
+}
+
+/** Parts that each start with the word being 0: after discards while which nothing else ran. One, if it was forked. */
 function partsOf(operations: readonly MemoryEvent[]): (readonly MemoryEvent[])[] {
-  if (!operations.some((operation) => operation.kind === 'discard')) return [operations];
+  const forked = operations.some(({ kind }) => kind === 'fork');
+  if (forked || !operations.some(({ kind }) => kind === 'discard')) return [operations];
   const parts: MemoryEvent[][] = [];
   let part: MemoryEvent[] = [];
   for (let from = 0; from < operations.length;) {
@@ -119,9 +147,9 @@ function partsOf(operations: readonly MemoryEvent[]): (readonly MemoryEvent[])[]
   return parts;
 }
 
-/** A part without discards and with distinct values is decided directly, any other by search. */
+/** A part of loads and stores alone, with distinct values, is decided directly, any other by search. */
 function judgePart(part: readonly MemoryEvent[], budget: Budget): WordVerdict {
-  if (!part.some((operation) => operation.kind === 'discard') && hasDistinctStores(part)) {
+  if (part.every(({ kind }) => kind === 'load' || kind === 'store') && hasDistinctStores(part)) {
     const why = checkDistinct(part);
     return why === undefined ? { kind: 'held' } : { kind: 'violated', why };
   }
@@ -133,7 +161,8 @@ function judgePart(part: readonly MemoryEvent[], budget: Budget): WordVerdict {
 /** What a user would say: which store was lost, or what came from nowhere. */
 function sentence(why: Contradiction, operations: readonly MemoryEvent[], events: readonly MemoryEvent[]): string {
   const { load } = why;
-  const place = addressText(load.addr);
+  const { process = 0 } = load;
+  const place = `${addressText(load.addr)}${process === 0 ? '' : ` of process ${String(process)}`}`;
   const value = wordText(load.value);
   const explainsIt = (event: MemoryEvent): boolean =>
     event.kind === 'store' && event.value === load.value && event.invoked <= load.returned;
@@ -151,11 +180,12 @@ function sentence(why: Contradiction, operations: readonly MemoryEvent[], events
   return `lost store: CPU ${String(lost.cpu)} stored ${wordText(lost.value)} at ${place}, ${later}`;
 }
 
-/** The last store or discard that had ended before the load began and left another value. */
+/** The last store or discard of its process that had ended before the load began and left another value. */
 function lastBefore(operations: readonly MemoryEvent[], load: MemoryEvent): MemoryEvent | undefined {
   let last: MemoryEvent | undefined;
   for (const event of operations) {
-    if (event.kind === 'load' || event.value === load.value || event.returned >= load.invoked) continue;
+    if (event.kind === 'load' || event.kind === 'fork' || (event.process ?? 0) !== (load.process ?? 0)) continue;
+    if (event.value === load.value || event.returned >= load.invoked) continue;
     if (last === undefined || event.returned > last.returned) last = event;
   }
   return last;

@@ -11,6 +11,7 @@ import { decodeHistory } from './history.ts';
 import type { MemoryEvent } from './history.ts';
 import { judgeEmpty, judgeSnapshot } from './invariants.ts';
 import { dmesg } from './objects.ts';
+import { judgeSoftDirty } from './soft-dirty.ts';
 import { judgeUserMemory } from './user-memory.ts';
 
 export type VerdictKind = 'held' | 'violated' | 'not decided' | 'stuck';
@@ -73,6 +74,7 @@ export function judgeMachine(evidence: Evidence): Verdict {
   const findings = atRest === undefined ? [] : judgeSnapshot(atRest);
   const memory = judgeUserMemory(events ?? []);
   findings.push(...memory.findings);
+  if (atRest !== undefined && events !== undefined) findings.push(...judgeSoftDirty(atRest, events));
   if (afterExit !== undefined) {
     const known = new Set(findings.map((finding) => finding.message));
     // Where something was broken before, exit breaks in other ways too: only what exit itself says is new.

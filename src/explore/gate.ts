@@ -30,10 +30,9 @@ export interface GateTask {
   readonly shared: readonly number[] | undefined;
   /** How long one wait may last, in milliseconds. */
   readonly limitMs: number;
-  /** A machine's memory and process, and this CPU's program. */
+  /** The memory of a machine whose CPUs are up, and this CPU's program. */
   readonly kernel?: {
     readonly memory: WebAssembly.Memory;
-    readonly mm: number;
     readonly ops: readonly Op[];
     readonly design: DesignSource | undefined;
   };
@@ -153,11 +152,11 @@ function runGated(gated: GatedCpu, steps: Steps<unknown>): unknown {
 export async function runAtGate(task: GateTask): Promise<GateAnswer> {
   try {
     if (task.kernel !== undefined) {
-      const { memory, mm, ops, design } = task.kernel;
+      const { memory, ops, design } = task.kernel;
       const frames = new Uint8Array(memory.buffer.byteLength >> 12);
       const cpu = new ExploredCpu(memory, task.cpu, frames, steppedRules(design));
       const seen = new Observations(ops.length, true);
-      runGated(new GatedCpu(task, cpu), run_explored(cpu, mm, ops, seen));
+      runGated(new GatedCpu(task, cpu), run_explored(cpu, ops, seen));
       return { returned: [...seen.values], error: undefined };
     }
     if (task.program === undefined) throw new Error('runAtGate: there is nothing to run');

@@ -4,12 +4,11 @@
 // are alike are judged once.
 import { eventsOf, judge } from '../check/verdict.ts';
 import type { Verdict } from '../check/verdict.ts';
-import { Observations, run_explored } from '../kernel/program.ts';
+import { EVENT_DOUBLES, Observations, run_explored } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import type { Steps } from '../kernel/memory.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
-import { EVENT_NUMBERS } from '../machine/cpu-task.ts';
 import { steppedRules } from '../machine/design.ts';
 import { ExploredCpu, Hash, KernelImage } from './kernel-image.ts';
 import { KernelNames } from './kernel-names.ts';
@@ -63,7 +62,7 @@ export class KernelSubject implements Subject {
       const seen = this.observations[id]!;
       cpu.reset();
       forget(seen);
-      return run_explored(cpu, this.machine.mm, ops, seen);
+      return run_explored(cpu, ops, seen);
     });
   }
 
@@ -83,7 +82,7 @@ export class KernelSubject implements Subject {
   verdict(): Verdict {
     const hash = new Hash();
     for (const seen of this.observations) {
-      for (let i = 0; i < seen.events * EVENT_NUMBERS; i++) hash.addNumber(seen.history[i]!);
+      for (let i = 0; i < seen.events * EVENT_DOUBLES; i++) hash.addNumber(seen.history[i]!);
     }
     const key = this.endDigest() + hash.text();
     let verdict = this.known.get(key);
@@ -115,7 +114,8 @@ export class KernelSubject implements Subject {
     const histories = [{ cpu: 0, history: this.setupHistory }, ...this.observations.map(historyOf)];
     try {
       takeDown(machine);
-      const reads = this.touched.map((addr): Op => ({ op: 'load', addr }));
+      const loads = this.touched.map((addr): Op => ({ op: 'load', addr }));
+      const reads = machine.processes.flatMap((process): Op[] => [{ op: 'as', process }, ...loads]);
       histories.push({ cpu: 0, history: machine.runHere(reads, 0, true).history });
       return judge(machine, outcome, { events: eventsOf(histories), exit: true });
     } catch (error) {
@@ -136,7 +136,7 @@ function forget(seen: Observations): void {
 }
 
 function historyOf(seen: Observations, cpu: number): { cpu: number; history: Float64Array } {
-  return { cpu, history: seen.history.subarray(0, seen.events * EVENT_NUMBERS) };
+  return { cpu, history: seen.history.subarray(0, seen.events * EVENT_DOUBLES) };
 }
 
 const PAGE_BYTES = 4096;

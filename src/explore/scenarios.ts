@@ -50,6 +50,11 @@ const zap = (addr: number, pages: number): Op => ({ op: 'madvise', addr, length:
 
 const populate = (addr: number): Op => ({ op: 'madvise', addr, length: PAGE, advice: MADV_POPULATE_WRITE });
 
+const fork = (child: number): Op => ({ op: 'fork', child });
+/** Waits for another CPU to have come so far. */
+const wait = (value: number): Op => ({ op: 'await', counter: 0, value });
+const advance: Op = { op: 'advance', counter: 0 };
+
 /** One program for each CPU. */
 const each =
   (program: (cpu: number) => Op[]) =>
@@ -178,6 +183,40 @@ export const SCENARIOS: readonly Scenario[] = [
     cpus: [2],
     setup: [map(A, 4), store(A, 9), zap(A, 4)],
     programs: () => [[store(A, 1)], [{ op: 'retract_page_table', addr: A }]],
+  },
+  {
+    name: 'fork-vs-fault',
+    shows: 'a process forks while one thread of it copies a page that another still writes to through its TLB',
+    defences: { fork_vma_lock: ['I13'] },
+    cpus: [3],
+    setup: [map(A, 1), store(A, 7)],
+    programs: () => [
+      [wait(1), fork(1)],
+      [wait(1), store(A + 4, 2)],
+      [store(A, 1), advance, store(A, 3)],
+    ],
+  },
+  {
+    name: 'fork-cow',
+    shows: 'after a fork one thread stores to a page that another thread has in its TLB: both see the copy',
+    defences: { cow_flush: ['I13'] },
+    cpus: [2],
+    setup: [map(A, 1), store(A, 7), fork(1)],
+    programs: () => [
+      [load(A), wait(1), load(A)],
+      [store(A, 1), advance],
+    ],
+  },
+  {
+    name: 'soft-dirty',
+    shows: 'soft-dirty bits are cleared while another CPU stores: what it stores afterwards is told',
+    defences: { soft_dirty_flush: ['soft-dirty'] },
+    cpus: [2],
+    setup: [map(A, 1), store(A, 7)],
+    programs: () => [
+      [store(A, 1), wait(1), store(A, 2)],
+      [{ op: 'clear_refs' }, advance],
+    ],
   },
 ];
 

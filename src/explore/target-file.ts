@@ -164,6 +164,10 @@ const FIELDS: Readonly<Record<Op['op'], readonly string[]>> = {
   drain_pages: ['cpu'],
   hold_ptl: ['addr'],
   lock_two_tables: ['first', 'second'],
+  fork: ['child'],
+  as: ['process'],
+  exit_process: ['process'],
+  clear_refs: [],
   exit: [],
 };
 

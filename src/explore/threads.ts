@@ -93,8 +93,8 @@ function endOf(subject: Subject, execution: Execution): unknown[] {
 function work(subject: Subject, spec: SubjectSpec, cpu: number): Partial<GateTask> {
   if (subject instanceof KernelSubject) {
     const { machine } = subject;
-    const { memory, mm, design } = machine;
-    return { kernel: { memory, mm, design, ops: subject.programs[cpu]! } };
+    const { memory, design } = machine;
+    return { kernel: { memory, design, ops: subject.programs[cpu]! } };
   }
   return { program: { spec, memory: subject.words.buffer } };
 }

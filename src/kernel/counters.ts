@@ -14,6 +14,9 @@ export const LOCK_CLASSES = [
   'percpu_counter->lock',
   'kmem_cache->lock',
   'ipi',
+  'ptlock/1',
+  'mmap_lock/1',
+  'task_lock',
 ] as const;
 export const LOCK_PTL = 0;
 export const LOCK_PAGE_TABLE = 1;
@@ -27,6 +30,10 @@ export const LOCK_LRU = 8;
 export const LOCK_PERCPU_COUNTER = 9;
 export const LOCK_SLAB = 10;
 export const LOCK_IPI = 11;
+/** SINGLE_DEPTH_NESTING: the second lock of a class that fork takes while it holds the first. */
+export const LOCK_PTL_NESTED = 12;
+export const LOCK_MMAP_NESTED = 13;
+export const LOCK_TASK = 14;
 
 /** Per-CPU statistics of one lock class. */
 export const lock_stat = { acquisitions: 0, contentions: 1, spins: 2, parks: 3 } as const;

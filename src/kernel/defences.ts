@@ -33,6 +33,9 @@ export const D_MEMCG_UNWIND = 11;
 export const D_RSS_ATOMIC = 12;
 export const D_COW_RECHECK = 13;
 export const D_VMA_LOCK = 14;
+export const D_FORK_VMA_LOCK = 15;
+export const D_COW_FLUSH = 16;
+export const D_SOFT_DIRTY_FLUSH = 17;
 
 /** Bit number i of a machine's `without` mask is entry i. */
 export const DEFENCES: readonly Defence[] = [
@@ -140,6 +143,27 @@ export const DEFENCES: readonly Defence[] = [
     closes: 'a fault under the VMA lock while the VMA is unmapped or its protection changed',
     without: 'a PTE is installed in a range that is no longer mapped',
     evidence: 'v6.8 mm/mmap.c do_vmi_align_munmap; 49b0638502da',
+  },
+  {
+    name: 'fork_vma_lock',
+    where: 'vma_start_write on every VMA of the parent, dup_mmap, kernel/fork.c',
+    closes: 'a write fault copies a page of the parent between its write-protection and the TLB flush',
+    without: "a user store is lost: it goes to the old page, which is the child's now",
+    evidence: 'fb49c455323f "fork: lock VMAs of the parent process when forking"; bug 217624',
+  },
+  {
+    name: 'cow_flush',
+    where: 'ptep_clear_flush before the new entry is set, wp_page_copy, mm/memory.c',
+    closes: 'one CPU writes to the copy while others still read the old page',
+    without: 'a thread reads what was there before, or what another process writes',
+    evidence: 'v6.8 mm/memory.c:3197 "to keep TLBs on different CPUs in sync"',
+  },
+  {
+    name: 'soft_dirty_flush',
+    where: 'flush_tlb_mm before mmap_lock is dropped, clear_refs_write, fs/proc/task_mmu.c',
+    closes: 'a TLB still lets a CPU write to a page that was write-protected to see who writes to it',
+    without: 'a page that was written to does not say so: an incremental copy of the process lacks a store',
+    evidence: 'v6.8 fs/proc/task_mmu.c inc_tlb_flush_pending; 29a951dfb3c3 "mm: fix clear_refs_write locking"',
   },
 ];
 

@@ -309,10 +309,18 @@ export const header = {
   metered: 36,
   /** Words that a locking design of the user's own asked for. */
   design_words: 37,
+  /** spinlock of the table of processes: Linux has an alloc_lock in each task_struct. */
+  task_lock: 38,
+  /** By process number: its mm, 0 where there is none, PROCESS_FORKING while it is made. */
+  processes: 41,
 } as const;
 export const HEADER_WORDS = 64;
 export const MAGIC = 0x50475243;
-export const VERSION = 1;
+export const VERSION = 2;
+/** Processes that a machine can have at one time. */
+export const NR_PROCESSES = 16;
+/** In the table of processes: the number is taken, and nobody can run the process yet. */
+export const PROCESS_FORKING = -1;
 
 export const STOP_NONE = 0;
 /** The gang was asked to stop (a CPU died, or the run was cancelled). */
@@ -371,10 +379,11 @@ export const cpu_area = {
   free_scratch: 42,
   lock_stats: 43,
   /** Behind the LOCK_CLASSES times LOCK_STAT_WORDS words of lock_stats. */
-  vm_events: 91,
+  vm_events: 103,
+  /** Number of the process that it runs; behind vm_events, which has room for 32. */
+  current_process: 135,
 } as const;
-const EVENT_WORDS = 32;
-const CPU_FIXED_WORDS = cpu_area.vm_events + EVENT_WORDS;
+const CPU_FIXED_WORDS = cpu_area.current_process + 1;
 /** MCS node of a waiting CPU. Linux has one per context; here nothing takes a lock in an interrupt, so one will do. */
 export const mcs_node = { next: 0, locked: 1 } as const;
 

@@ -72,3 +72,8 @@ export function* list_first(cpu: Cpu, head: Word): Steps<Word> {
 export function* list_last(cpu: Cpu, head: Word): Steps<Word> {
   return yield* read(cpu, head + list_head.prev);
 }
+
+/** The entry before another, or the head itself where that is the first. */
+export function* list_prev(cpu: Cpu, entry: Word): Steps<Word> {
+  return yield* read(cpu, entry + list_head.prev);
+}

@@ -5,8 +5,18 @@
 import type { Cpu } from './cpu.ts';
 import { AccessResult, user_access } from './arch/x86/mmu.ts';
 import { PAGE_SIZE, page_align } from './arch/x86/pgtable.ts';
-import { TLB_FLUSH_ALL, cpumask_set_cpu } from './arch/x86/tlb.ts';
+import { TLB_FLUSH_ALL, cpumask_clear_cpu, cpumask_set_cpu } from './arch/x86/tlb.ts';
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
+import { clear_refs_write } from './fs/task_mmu.ts';
+import { mmput } from './kernel/fork.ts';
+import {
+  context_switch,
+  current_mm,
+  current_process,
+  exit_process,
+  kernel_clone,
+  use_process,
+} from './kernel/process.ts';
 import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, STOP_NONE, cpu_area, header, mm_struct } from './layout.ts';
 import { rcu_quiescent } from './locking/rcu.ts';
 import {
@@ -15,7 +25,6 @@ import {
   control_add,
   control_write,
   local_read,
-  local_write,
   smp_store_release,
   local_read_long,
 } from './memory.ts';
@@ -26,7 +35,7 @@ import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
 import { lock_two_tables } from './mm/mremap.ts';
-import { fatal_signal_pending, oom_reap_task_mm, recalc_sigpending } from './mm/oom_kill.ts';
+import { fatal_signal_pending, oom_reap_task_mm } from './mm/oom_kill.ts';
 import { drain_pages } from './mm/pcp.ts';
 import { do_idle, handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
 
@@ -54,6 +63,14 @@ export type Op =
   | { op: 'hold_ptl'; addr: number }
   /** Takes the page-table locks of two addresses, in this order, and gives them back. */
   | { op: 'lock_two_tables'; first: number; second: number }
+  /** The process forks: `child` is the number of the new one, which no CPU runs yet. 0 or a negative error. */
+  | { op: 'fork'; child: number }
+  /** This CPU runs process `process` from here on. 0 or a negative error. */
+  | { op: 'as'; process: number }
+  /** Ends a process that no CPU runs. 0 or a negative error. */
+  | { op: 'exit_process'; process: number }
+  /** Nothing in the process is soft-dirty afterwards (echo 4 > /proc/self/clear_refs). */
+  | { op: 'clear_refs' }
   | { op: 'exit' };
 
 /** Kinds of history events. */
@@ -61,8 +78,15 @@ export const EVENT_LOAD = 0;
 export const EVENT_STORE = 1;
 /** A range became zero, or unmapped, at some time during the operation. */
 export const EVENT_DISCARD = 2;
-/** Doubles of one history event: kind, address, value (discard: length), invoked, returned, signal. */
-export const EVENT_DOUBLES = 6;
+/** A process was made: its memory began as its parent's was at some time during the operation. */
+export const EVENT_FORK = 3;
+/** Soft-dirty bits of the process were cleared during the operation. */
+export const EVENT_CLEAR = 4;
+/**
+ * Doubles of one history event: kind, address (fork: number of the child), value (discard: length), invoked, returned,
+ * signal (not 0: it failed), number of the process.
+ */
+export const EVENT_DOUBLES = 7;
 
 /** What a program observed: per operation, in order (repeated operations overwrite), and its history if one is kept. */
 export class Observations {
@@ -86,24 +110,34 @@ export class Observations {
   }
 
   /** Appends an event; `returned` is the clock now. */
-  record(kind: number, addr: number, value: number, invoked: number, returned: number, signal: number): void {
+  record(
+    kind: number,
+    addr: number,
+    value: number,
+    invoked: number,
+    returned: number,
+    signal: number,
+    process: number,
+  ): void {
     let at = this.events * EVENT_DOUBLES;
     if (at === this.history.length) {
       const longer = new Float64Array(at * 2);
       longer.set(this.history);
       this.history = longer;
     }
-    for (const part of [kind, addr, value, invoked, returned, signal]) this.history[at++] = part;
+    for (const part of [kind, addr, value, invoked, returned, signal, process]) this.history[at++] = part;
     this.events += 1;
   }
 }
 
-/** The CPU begins to run programs in the mm: it answers interrupts from now on, and starts with an empty TLB. */
+/**
+ * The CPU begins to run programs in the mm, one of the table of processes: it answers interrupts from now on, and starts
+ * with an empty TLB.
+ */
 export function* cpu_up(cpu: Cpu, mm: Word): Steps<void> {
   flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
   rcu_note_context_switch(cpu);
-  local_write(cpu, cpu.area + cpu_area.current_mm, mm);
-  recalc_sigpending(cpu);
+  yield* use_process(cpu, mm);
   control_write(cpu, cpu.area + cpu_area.state, CPU_ONLINE);
   yield* cpumask_set_cpu(cpu, mm);
 }
@@ -116,18 +150,21 @@ export function* cpu_down(cpu: Cpu): Steps<void> {
   // A request that came in between is answered by being offline: whoever sent it is looking for that.
   flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
   for (let other = 0; other < cpu.cpus; other++) wake_waiters(cpu, cpu.area + cpu.layout.ipi_slots + other * 6);
+  const mm = current_mm(cpu);
+  yield* cpumask_clear_cpu(cpu, mm);
+  yield* mmput(cpu, mm);
 }
 
 /** Runs a program on a CPU that is up, and takes the CPU down. False if the process was killed on the way. */
-export function* run_cpu(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observations): Steps<boolean> {
-  const alive = yield* run_program(cpu, mm, ops, seen);
+export function* run_cpu(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<boolean> {
+  const alive = yield* run_program(cpu, ops, seen);
   yield* cpu_down(cpu);
   return alive;
 }
 
 /** Runs a program on a CPU that the explorer drives, which then idles: it is up before the first step and stays up. */
-export function* run_explored(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observations): Steps<never> {
-  yield* run_program(cpu, mm, ops, seen);
+export function* run_explored(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<never> {
+  yield* run_program(cpu, ops, seen);
   return yield* do_idle(cpu);
 }
 
@@ -138,8 +175,8 @@ function* user_mode(cpu: Cpu): Steps<void> {
   if (STEPPED || local_read(cpu, cpu.area + cpu_area.ipi_pending) !== 0) yield* handle_interrupts(cpu);
 }
 
-/** Runs a program to its end. False if the process was killed on the way. */
-export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Observations): Steps<boolean> {
+/** Runs a program to its end. False if the process that it then ran was killed on the way. */
+export function* run_program(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<boolean> {
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i]!;
     yield* user_mode(cpu);
@@ -147,12 +184,12 @@ export function* run_program(cpu: Cpu, mm: Word, ops: readonly Op[], seen: Obser
     if (op.op === 'exit') return true;
     if (op.op === 'repeat') {
       for (let n = 0; n < op.times; n++) {
-        if (!(yield* run_program(cpu, mm, op.ops, seen))) return false;
+        if (!(yield* run_program(cpu, op.ops, seen))) return false;
       }
       continue;
     }
     if (cpu.note('op', i, op)) yield cpu.step;
-    const signal = yield* run_op(cpu, mm, op, i, seen);
+    const signal = yield* run_op(cpu, current_mm(cpu), op, i, seen);
     if (i < seen.signals.length) seen.signals[i] = signal;
     yield* rcu_quiescent(cpu);
     if (signal === SIGKILL) return false;
@@ -198,7 +235,8 @@ function* access(cpu: Cpu, mm: Word, addr: number, write: boolean, value: number
   const returned = control_add(cpu, header.clock, 1);
   seen.total_faults += result.faults;
   const kind = write ? EVENT_STORE : EVENT_LOAD;
-  seen.record(kind, addr, write ? value : result.value, invoked, returned, result.signal);
+  const process = current_process(cpu);
+  seen.record(kind, addr, write ? value : result.value, invoked, returned, result.signal, process);
 }
 
 function* touch(
@@ -249,6 +287,14 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
       return yield* hold_ptl(cpu, mm, op.addr);
     case 'lock_two_tables':
       return (yield* lock_two_tables(cpu, mm, op.first, op.second)) ? 1 : 0;
+    case 'fork':
+      return yield* fork(cpu, op.child, seen);
+    case 'as':
+      return yield* context_switch(cpu, op.process);
+    case 'clear_refs':
+      return yield* clear_refs(cpu, mm, seen);
+    case 'exit_process':
+      return yield* exit_process(cpu, op.process);
     case 'drain_pages':
       yield* drain_pages(cpu, op.cpu);
       return 0;
@@ -274,7 +320,8 @@ function* discarding(
   if (seen.keeps_history && discards) {
     const returned = control_add(cpu, header.clock, 1);
     // A call that failed may have done nothing, or a part.
-    seen.record(EVENT_DISCARD, op.addr, page_align(op.length), invoked, returned, value < 0 ? 1 : 0);
+    const failed = value < 0 ? 1 : 0;
+    seen.record(EVENT_DISCARD, op.addr, page_align(op.length), invoked, returned, failed, current_process(cpu));
   }
   return value;
 }
@@ -287,7 +334,31 @@ function* brk(cpu: Cpu, mm: Word, addr: number, seen: Observations): Steps<numbe
   const value = yield* sys_brk(cpu, mm, addr);
   const after = page_align(value);
   const returned = control_add(cpu, header.clock, 1);
-  if (after < before) seen.record(EVENT_DISCARD, after, before - after, invoked, returned, 0);
+  if (after < before) {
+    seen.record(EVENT_DISCARD, after, before - after, invoked, returned, 0, current_process(cpu));
+  }
+  return value;
+}
+
+/** clear_refs, with its place in the history. */
+function* clear_refs(cpu: Cpu, mm: Word, seen: Observations): Steps<number> {
+  const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
+  const value = yield* clear_refs_write(cpu, mm);
+  if (seen.keeps_history) {
+    const returned = control_add(cpu, header.clock, 1);
+    seen.record(EVENT_CLEAR, 0, 0, invoked, returned, 0, current_process(cpu));
+  }
+  return value;
+}
+
+/** fork, with its place in the history. */
+function* fork(cpu: Cpu, child: number, seen: Observations): Steps<number> {
+  const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
+  const value = yield* kernel_clone(cpu, child);
+  if (seen.keeps_history && value === 0) {
+    const returned = control_add(cpu, header.clock, 1);
+    seen.record(EVENT_FORK, child, 0, invoked, returned, 0, current_process(cpu));
+  }
   return value;
 }
 

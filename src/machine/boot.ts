@@ -5,13 +5,13 @@ import * as Comlink from 'comlink';
 import {
   LOCK_CLASSES,
   LOCK_STAT_WORDS,
+  NR_PROCESSES,
   PAGE_COUNTER_MAX,
   STOP_NONE,
   VM_EVENTS,
   cpu_area,
   header,
   mem_cgroup,
-  mm_struct,
   PAGE_STRUCT_SHIFT,
   page,
 } from '../kernel/layout.ts';
@@ -64,7 +64,7 @@ export class Machine {
   readonly buffer: SharedArrayBuffer;
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly layout: Layout;
-  /** The process that programs run in: pointer to its mm_struct. */
+  /** The process that programs begin in, number 0: pointer to its mm_struct. */
   readonly mm: number;
   /** The process's innermost memory group. */
   readonly memcg: number;
@@ -92,6 +92,7 @@ export class Machine {
     });
     if (mm === 0) throw new Error('Machine: there is no memory for the first process');
     this.mm = mm;
+    this.words[header.processes] = mm;
     this.memcg = group;
     this.moveTo(group);
   }
@@ -143,7 +144,7 @@ export class Machine {
     const cpu = this.cpuHere(id);
     const seen = new kernel.Observations(ops.length, history);
     kernel.cpu_up(cpu, this.mm);
-    const alive = kernel.run_program(cpu, this.mm, ops, seen);
+    const alive = kernel.run_program(cpu, ops, seen);
     kernel.cpu_down(cpu);
     return outcomeOf(id, alive ? 'done' : 'killed', seen);
   }
@@ -218,13 +219,23 @@ export class Machine {
     return { cpus, ended };
   }
 
+  /** Numbers of the processes that there are, 0 first. The machine must be quiescent. */
+  get processes(): number[] {
+    return Array.from({ length: NR_PROCESSES }, (_, n) => n).filter((n) => this.words[header.processes + n]! > 0);
+  }
+
   /**
-   * Ends the process and brings the machine to rest: batches and stocks drained, grace periods over, the address space
-   * torn down by CPU 0. What is left afterwards was leaked.
+   * Ends all processes, children first, and brings the machine to rest: batches and stocks drained, grace periods over,
+   * address spaces torn down by CPU 0. What is left afterwards was leaked.
    */
   exit(): void {
     this.settle();
-    kernel.mmput(this.cpuHere(0), this.mm);
+    for (const process of this.processes.reverse()) {
+      const slot = header.processes + process;
+      const mm = this.words[slot]!;
+      this.words[slot] = 0;
+      kernel.mmput(this.cpuHere(0), mm);
+    }
     this.settle();
   }
 
@@ -261,9 +272,9 @@ export class Machine {
     });
   }
 
-  /** Whether the process still has its address space. */
+  /** Whether process 0 still has its address space. */
   get alive(): boolean {
-    return (this.words[this.mm + mm_struct.mm_users] ?? 0) > 0;
+    return (this.words[header.processes] ?? 0) > 0;
   }
 }
 

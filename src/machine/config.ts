@@ -1,7 +1,7 @@
 // What a machine can be configured to be, and the words of the header that say so.
 import { availableParallelism } from 'node:os';
 import { DEFENCES } from '../kernel/defences.ts';
-import { MAGIC, MAX_CPUS, RCU_MAPLE_NODES, VERSION, header, layout } from '../kernel/layout.ts';
+import { MAGIC, MAX_CPUS, NR_PROCESSES, RCU_MAPLE_NODES, VERSION, header, layout } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
 import { LOCKING_DESIGNS, LOCKING_OWN } from '../kernel/mm/flags.ts';
@@ -121,9 +121,9 @@ export function checkConfig(partial: Partial<MachineConfig>): MachineConfig {
   return config;
 }
 
-/** Number of maple nodes: the current one, those in a grace period of each CPU, and some to spare. */
+/** Number of maple nodes: each process's, those in a grace period of each CPU, and some to spare. */
 function mapleNodes(cpus: number): number {
-  return 8 + (RCU_MAPLE_NODES + 2) * cpus;
+  return NR_PROCESSES + 7 + (RCU_MAPLE_NODES + 2) * cpus;
 }
 
 function allocate(pages: number, wanted: number): WebAssembly.Memory {
@@ -144,7 +144,7 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
     cpus: config.cpus,
     frames: Math.floor(config.memory / PAGE),
     max_vmas: config.maxVmas,
-    max_mms: 4,
+    max_mms: NR_PROCESSES,
     max_memcgs: 16,
     maple_nodes: mapleNodes(config.cpus),
     design_words: design?.words ?? 0,

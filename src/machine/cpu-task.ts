@@ -1,9 +1,7 @@
 // One CPU of a gang, from the barrier to the end of its program: what Node's worker threads and the lab's Web Workers do.
+import { EVENT_DOUBLES } from '../kernel/program.ts';
 import { kernel } from './direct.ts';
 import type { CpuOutcome, CpuTask } from './gang.ts';
-
-/** Numbers of one history event: kind, address, value, invoked, returned, signal. */
-export const EVENT_NUMBERS = 6;
 
 /** A CPU at full speed. */
 export type DirectCpu = InstanceType<typeof kernel.Cpu>;
@@ -25,7 +23,7 @@ export function runProgram(
   try {
     kernel.cpu_up(cpu, mm);
     kernel.barrier(cpu);
-    const ended = around(() => kernel.run_program(cpu, mm, ops, seen));
+    const ended = around(() => kernel.run_program(cpu, ops, seen));
     kernel.cpu_down(cpu);
     return ended ? 'done' : 'killed';
   } catch (error) {
@@ -43,6 +41,6 @@ export function outcomeOf(cpu: number, status: CpuOutcome['status'], seen: Direc
     faults: seen.faults,
     signals: seen.signals,
     totalFaults: seen.total_faults,
-    history: seen.history.subarray(0, seen.events * EVENT_NUMBERS).slice(),
+    history: seen.history.subarray(0, seen.events * EVENT_DOUBLES).slice(),
   };
 }

@@ -1,7 +1,8 @@
 // A live CPU: a thread of the gang that does one thing at a time, when asked through Comlink.
 //
 // Between two requests it runs nothing, so it is offline then: nobody waits for it to answer an interrupt, and it
-// starts each request with an empty TLB.
+// starts each request with an empty TLB, in the process that it was in. That is no use of the process: if another CPU
+// ends it meanwhile, it is back in process 0.
 import * as Comlink from 'comlink';
 import type { MessagePort } from 'node:worker_threads';
 import type { Cpu } from '../kernel/cpu.ts';
@@ -50,13 +51,16 @@ export function comlinkEndpoint(port: MessagePort): Comlink.Endpoint {
 
 /** Answers requests on `port` until told to stop. Runs in the worker. */
 export function serveLiveCpu(cpu: Cpu, mm: number, port: MessagePort): Promise<void> {
+  let at = mm;
   return new Promise((resolve, reject) => {
     const api: LiveCpuApi = {
       run(op) {
         const seen = new kernel.Observations(1, false);
         try {
-          kernel.cpu_up(cpu, mm);
-          kernel.run_program(cpu, mm, [op], seen);
+          if (!kernel.process_exists(cpu, at)) at = mm;
+          kernel.cpu_up(cpu, at);
+          kernel.run_program(cpu, [op], seen);
+          at = kernel.current_mm(cpu);
           kernel.cpu_down(cpu);
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)));

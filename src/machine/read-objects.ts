@@ -14,6 +14,7 @@ import {
   LOCK_PERCPU_COUNTER,
   LOCK_PTL,
   LOCK_SLAB,
+  LOCK_TASK,
   LOCK_VMA,
   LOCK_ZONE,
   MAX_NR_ZONES,
@@ -133,6 +134,7 @@ export function readAnonVmas(m: Reader): AnonVmaRecord[] {
     return {
       word,
       root: m.word(word + anon_vma_struct.root),
+      parent: m.word(word + anon_vma_struct.parent),
       refcount: m.word(word + anon_vma_struct.refcount),
       numChildren: m.word(word + anon_vma_struct.num_children),
       numActiveVmas: m.word(word + anon_vma_struct.num_active_vmas),
@@ -197,6 +199,7 @@ export function heldLocks(m: Reader, mms: readonly MmRecord[], pageType: Int32Ar
   }
   for (let cache = 0; cache < NR_CACHES; cache++)
     spin(m.at.caches + cache * KMEM_CACHE_WORDS + kmem_cache.lock, LOCK_SLAB);
+  spin(header.task_lock, LOCK_TASK);
   spin(m.at.lruvec + lruvec.lru_lock, LOCK_LRU);
   for (const mm of mms) {
     spin(mm.word + mm_struct.page_table_lock, LOCK_PAGE_TABLE);

@@ -7,8 +7,10 @@ import {
   FRAME_WORDS,
   MAPLE_SLOT_WORDS,
   NR_MM_COUNTERS,
+  NR_PROCESSES,
   PAGE_TYPE_TABLE,
   anon_vma_chain as avc_struct,
+  header,
   maple_node,
   maple_slot,
   mm_struct,
@@ -47,10 +49,19 @@ export function readMms(m: Reader, frames: Frames): MmRecord[] {
   return mms;
 }
 
+function processOf(m: Reader, mm: number): number {
+  for (let process = 0; process < NR_PROCESSES; process++) {
+    if (m.word(header.processes + process) === mm) return process;
+  }
+  return -1;
+}
+
 function readMm(m: Reader, frames: Frames, ways: Uint8Array, mm: number): MmRecord {
   const record: MmRecord = {
     word: mm,
     id: m.word(mm + mm_struct.id),
+    process: processOf(m, mm),
+    users: m.word(mm + mm_struct.mm_users),
     rss: [],
     rssGlobal: [],
     pgtablesBytes: m.word(mm + mm_struct.pgtables_bytes),

@@ -52,6 +52,10 @@ export interface TableRecord {
 export interface MmRecord {
   word: number;
   id: number;
+  /** Number of the process that it is of, -1 if it is no process's. */
+  process: number;
+  /** mm_users: the process itself, and CPUs that run it. */
+  users: number;
   /** Exact sums of the RSS counters, by MM_* number. */
   rss: number[];
   /** Their global parts alone: what /proc shows. */
@@ -85,6 +89,7 @@ export interface MemcgRecord {
 export interface AnonVmaRecord {
   word: number;
   root: number;
+  parent: number;
   refcount: number;
   numChildren: number;
   numActiveVmas: number;

@@ -3,6 +3,7 @@ import * as kernel from '../kernel/index.ts';
 import type { Cpu } from '../kernel/cpu.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
 import type { LockingRules } from '../kernel/mm/design.ts';
+import { EVENT_DOUBLES } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import { LOCK_CLASSES, cpu_area } from '../kernel/layout.ts';
 import type { CpuOutcome } from './gang.ts';
@@ -112,7 +113,7 @@ export function runStepped(
     const cpu = new kernel.Cpu(memory, id, rules);
     finish(kernel.cpu_up(cpu, mm));
     const seen = new kernel.Observations(ops.length, history);
-    return { cpu, steps: kernel.run_cpu(cpu, mm, ops, seen), seen, pending: undefined, alive: true };
+    return { cpu, steps: kernel.run_cpu(cpu, ops, seen), seen, pending: undefined, alive: true };
   });
   for (const lane of lanes) advance(lane);
   let steps = 0;
@@ -154,6 +155,6 @@ function outcomeOf(lane: Lane): CpuOutcome {
     faults: seen.faults,
     signals: seen.signals,
     totalFaults: seen.total_faults,
-    history: seen.history.subarray(0, seen.events * 6).slice(),
+    history: seen.history.subarray(0, seen.events * EVENT_DOUBLES).slice(),
   };
 }

@@ -108,6 +108,48 @@ function bruteForce(events: readonly MemoryEvent[], value = 0): boolean {
   });
 }
 
+function fork(parent: number, child: number, invoked: number, returned: number): MemoryEvent {
+  return { cpu: 0, kind: 'fork', process: parent, child, addr: 0, length: 0, value: 0, invoked, returned };
+}
+function inProcess(process: number, event: MemoryEvent): MemoryEvent {
+  return { ...event, process };
+}
+
+/** As bruteForce, for processes that each have a word of their own: `values` by process. */
+function bruteForceFamily(events: readonly MemoryEvent[], values: readonly number[]): boolean {
+  if (events.length === 0) return true;
+  const firstReturn = Math.min(...events.map((event) => event.returned));
+  return events.some((event, i) => {
+    const { kind, process = 0, child = 0, value } = event;
+    const here = values[process] ?? 0;
+    if (event.invoked > firstReturn || (kind === 'load' && value !== here)) return false;
+    const after = [...values];
+    if (kind === 'store') after[process] = value;
+    if (kind === 'fork') after[child] = here;
+    return bruteForceFamily([...events.slice(0, i), ...events.slice(i + 1)], after);
+  });
+}
+
+/** Any small history of one address in up to three processes, that fork in any order. */
+const anyFamily = fc
+  .array(
+    fc.record({
+      kind: fc.constantFrom('load', 'load', 'store', 'fork'),
+      process: fc.nat(2),
+      child: fc.integer({ min: 1, max: 2 }),
+      value: fc.nat(2),
+      from: fc.nat(10),
+      length: fc.nat(4),
+    }),
+    { maxLength: 6 },
+  )
+  .map((all) =>
+    all.map(({ kind, process, child, value, from, length }) => {
+      if (kind === 'fork') return fork(process, child, from, from + length);
+      return inProcess(process, (kind === 'store' ? store : load)(process, value, from, from + length));
+    }),
+  );
+
 /** Any small history of one word, most of them not explainable. */
 const anyHistory = fc
   .array(fc.record({ cpu: fc.nat(3), isStore: fc.boolean(), value: fc.nat(2), from: fc.nat(12), length: fc.nat(5) }), {
@@ -284,18 +326,77 @@ describe('properties', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const mine = simulate(steps, true).filter((event) => event.cpu === 1);
-        const back = decodeHistory(1, encodeHistory(mine));
-        expect(back.map((e) => ({ ...e, failed: e.failed === true }))).toEqual(
-          mine.map((e) => ({ ...e, failed: e.failed === true })),
-        );
+        const all = [
+          ...mine,
+          { ...fork(1, 2, 3, 98), cpu: 1 },
+          { ...fork(0, 0, 1, 99), cpu: 1, kind: 'clear' as const },
+        ];
+        const back = decodeHistory(1, encodeHistory(all));
+        const told = ({ process = 0, child = 0, failed = false, ...rest }: MemoryEvent): object => ({
+          ...rest,
+          process,
+          child: rest.kind === 'fork' ? child : 0,
+          failed,
+        });
+        expect(back.map(told)).toEqual(all.map(told));
       }),
+    );
+  });
+
+  it('agrees with all orders of what processes of a family did', () => {
+    let held = 0;
+    fc.assert(
+      fc.property(anyFamily, (events) => {
+        const expected = bruteForceFamily(events, [0]);
+        if (expected) held += 1;
+        expect(searchRegister(events).kind).toBe(expected ? 'held' : 'violated');
+        expect(verdict(events) === 'held').toBe(expected);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(held).toBeGreaterThan(300);
+    expect(held).toBeLessThan(2700);
+  });
+});
+
+describe('forks', () => {
+  it("a child's memory begins as its parent's was", () => {
+    expect(verdict([store(0, 5, 0), fork(0, 1, 2, 3), inProcess(1, load(0, 5, 4))])).toBe('held');
+    expect(verdict([store(0, 5, 0), fork(0, 1, 2, 3), inProcess(1, load(0, 0, 4))])).toBe(
+      'load by CPU 0 at 0x75e52fc77004 of process 1 returned 0x0; no order of the stores explains it',
+    );
+  });
+  it('a store that overlaps the fork may be in the child or not, and is in the parent', () => {
+    for (const seen of [0, 7]) {
+      const events = [store(1, 7, 1, 4), fork(0, 1, 2, 3), inProcess(1, load(0, seen, 5)), load(1, 7, 6)];
+      expect(verdict(events)).toBe('held');
+    }
+    expect(verdict([store(1, 7, 1, 4), fork(0, 1, 2, 3), inProcess(1, load(0, 7, 5)), load(1, 0, 6)])).toMatch(
+      /^lost store: CPU 1 stored 0x7 at 0x75e52fc77004, later load by CPU 1 returned 0x0/,
+    );
+  });
+  it('what one process stores afterwards is not in the other', () => {
+    const family = [store(0, 5, 0), fork(0, 1, 2, 3), store(0, 6, 4), inProcess(1, store(1, 8, 5))];
+    expect(verdict([...family, load(0, 6, 7), inProcess(1, load(1, 8, 9))])).toBe('held');
+    expect(verdict([...family, load(0, 8, 7), inProcess(1, load(1, 8, 9))])).toMatch(/returned 0x8/);
+    expect(verdict([...family, load(0, 6, 7), inProcess(1, load(1, 6, 9))])).toMatch(
+      /^lost store: CPU 1 stored 0x8 at 0x75e52fc77004 of process 1/,
+    );
+  });
+  it('a number that is used again begins anew, and a discard is of one process', () => {
+    const before = [store(0, 5, 0), fork(0, 1, 2, 3), inProcess(1, store(0, 6, 4)), fork(0, 1, 6, 7)];
+    expect(verdict([...before, inProcess(1, load(0, 5, 8))])).toBe('held');
+    expect(verdict([...before, inProcess(1, load(0, 6, 8))])).not.toBe('held');
+    expect(verdict([...before, inProcess(1, discard(0, 8)), load(1, 5, 10), inProcess(1, load(0, 0, 10))])).toBe(
+      'held',
     );
   });
 });
 
 describe('bounds', () => {
   it('drops accesses that ended in a signal', () => {
-    expect(decodeHistory(0, Float64Array.of(1, ADDR, 5, 1, 2, 11, 0, ADDR, 0, 3, 4, 0))).toEqual([load(0, 0, 3, 4)]);
+    const history = Float64Array.of(1, ADDR, 5, 1, 2, 11, 0, 0, ADDR, 0, 3, 4, 0, 0);
+    expect(decodeHistory(0, history)).toEqual([{ ...load(0, 0, 3, 4), process: 0 }]);
   });
   it('decides what runs at once, however much it is, where an order is easy to find', () => {
     const stores = Array.from({ length: 40 }, (_, cpu) => store(cpu, 1 + (cpu % 2), 1, 100));

@@ -8,9 +8,9 @@ import { exploreAll, subjectOf } from '../support/kernel-explorer.ts';
 
 const DESIGNS = ['split', 'mm', 'cmpxchg'];
 /** Executions after which the largest scenario is not decided. */
-const ENOUGH = 1500;
+const ENOUGH = 2500;
 /** Executions in which the removal of a defence must have shown. */
-const SOON = 100;
+const SOON = 300;
 
 it('has a scenario for each defence, and no defence that there is not', () => {
   const exercised = new Set(SCENARIOS.flatMap((scenario) => Object.keys(scenario.defences)));

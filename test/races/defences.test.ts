@@ -21,6 +21,9 @@ const load = (addr: number): Op => ({ op: 'load', addr });
 const zap = (addr: number, pages: number): Op => ({ op: 'madvise', addr, length: pages * PAGE, advice: 4 });
 const touch = (addr: number, pages: number, value: number): Op => ({ op: 'touch', addr, pages, write: true, value });
 
+const wait = (value: number): Op => ({ op: 'await', counter: 0, value });
+const advance: Op = { op: 'advance', counter: 0 };
+
 interface Scenario {
   setup: Op[];
   programs: Op[][];
@@ -30,6 +33,8 @@ interface Scenario {
   judges: string[];
   /** Set the memory group's limits after the set-up, outermost first, as pages above what is used. */
   room?: number[];
+  /** Schedules of its own, where the window is too small for those of all. */
+  schedules?: (scenario: Scenario) => Generator<() => Chooser>;
 }
 
 const firstTouch: Scenario = {
@@ -128,6 +133,35 @@ const scenarios: Record<string, Scenario> = {
     programs: [[store(A, 1)], [{ op: 'munmap', addr: A, length: 4 * PAGE }]],
     judges: ['I12', 'I2', 'I5', 'leak'],
   },
+  fork_vma_lock: {
+    // CPU 1 copies a page of the forking process, to which CPU 2 still writes through its TLB.
+    setup: [map(A, 1), store(A, 7)],
+    programs: [
+      [wait(1), { op: 'fork', child: 1 }],
+      [wait(1), store(A + 4, 2)],
+      [store(A, 1), advance, ...[2, 3, 4, 5, 6, 7, 8, 9].map((value) => store(A, value))],
+    ],
+    verify: [load(A)],
+    judges: ['I13'],
+    config: { cpus: 3 },
+    schedules: betweenCopyAndFlush,
+  },
+  cow_flush: {
+    setup: [map(A, 4), store(A, 7), { op: 'fork', child: 1 }],
+    programs: [
+      [load(A), wait(1), load(A)],
+      [store(A, 1), advance],
+    ],
+    judges: ['I13'],
+  },
+  soft_dirty_flush: {
+    setup: [map(A, 4), store(A, 7)],
+    programs: [
+      [store(A, 1), wait(1), store(A, 2)],
+      [{ op: 'clear_refs' }, advance],
+    ],
+    judges: ['soft-dirty'],
+  },
 };
 
 /** Steps at which a single preemption is tried. */
@@ -156,6 +190,34 @@ function* schedules(): Generator<() => Chooser> {
   }
 }
 
+/** Steps that a store of CPU 2 takes at least, and the first with what comes before and after it. */
+const FIRST_STORE = 17;
+
+/**
+ * CPU 2 has stored; CPU 0 forks, but for its last steps; CPU 1 goes on for a while; then CPU 2. From the end of the fork
+ * on backwards, since entries are write-protected last and the flush comes at the very end.
+ */
+function* betweenCopyAndFlush(scenario: Scenario): Generator<() => Chooser> {
+  let forked = 0;
+  const inOrder = preemptingChooser(2, [{ at: FIRST_STORE, to: 0 }]);
+  run(scenario, [], (ready, current, steps) => {
+    const next = inOrder(ready, current, steps);
+    if (next === 0) forked = steps;
+    return next;
+  });
+  for (let before = 0; before < 100; before += 7) {
+    for (let copied = 0; copied < 200; copied += 9) {
+      const at = forked - before;
+      const then = [
+        { at: FIRST_STORE, to: 0 },
+        { at, to: 1 },
+        { at: at + copied, to: 2 },
+      ];
+      yield () => preemptingChooser(2, then);
+    }
+  }
+}
+
 function run(scenario: Scenario, without: string[], choose: Chooser): Verdict {
   const machine = boot({ cpus: 2, memory: 2 * 1024 * 1024, maxVmas: 64, ...scenario.config, without });
   const setup = machine.runHere([...scenario.setup, map(B, 4)], 0, true);
@@ -174,7 +236,7 @@ describe('neg: without a defence', () => {
   for (const [name, scenario] of Object.entries(scenarios)) {
     it(`neg_${name} is caught by ${scenario.judges.join(', ')}, and not where it is on`, () => {
       const judges = new Set<string>();
-      for (const begin of schedules()) {
+      for (const begin of scenario.schedules?.(scenario) ?? schedules()) {
         expect(run(scenario, [], begin()).findings).toEqual([]);
         for (const finding of run(scenario, [name], begin()).findings) judges.add(finding.judge);
         if (scenario.judges.some((judgeName) => judges.has(judgeName))) break;

@@ -1,7 +1,8 @@
-// Making and ending an address space: mm_alloc, exit_mmap, check_mm (kernel/fork.c, mm/mmap.c).
+// Making, copying and ending an address space: mm_alloc, dup_mm, exit_mmap, check_mm (kernel/fork.c, mm/mmap.c).
 import type { Cpu } from '../cpu.ts';
-import { cpumask_clear_cpu } from '../arch/x86/tlb.ts';
-import { TASK_SIZE } from '../arch/x86/pgtable.ts';
+import { PAGE_SIZE, TASK_SIZE } from '../arch/x86/pgtable.ts';
+import { flush_tlb_mm } from '../arch/x86/tlb.ts';
+import { D_FORK_VMA_LOCK, defended } from '../defences.ts';
 import { CACHE_MAPLE_NODE, CACHE_MM, NR_MM_COUNTERS, header, mm_struct, vma as vm_area } from '../layout.ts';
 import { call_rcu_free } from '../locking/rcu.ts';
 import { init_rwsem } from '../locking/rwsem.ts';
@@ -9,21 +10,24 @@ import { spin_lock_init } from '../locking/spinlock.ts';
 import { atomic_fetch_add, atomic_fetch_or, read, read_long, write, write_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { rss_counter } from '../mm/anon.ts';
-import { MMF_OOM_SKIP } from '../mm/flags.ts';
-import { all_vmas, mt_replace } from '../mm/maple.ts';
+import { copy_page_range } from '../mm/copy.ts';
+import { ENOMEM, MMF_OOM_SKIP } from '../mm/flags.ts';
+import { all_vmas, mt_bulk_store, mt_replace } from '../mm/maple.ts';
 import {
   mmap_read_lock,
   mmap_read_unlock,
   mmap_write_lock,
+  mmap_write_lock_nested,
   mmap_write_unlock,
   vma_start_write,
 } from '../mm/mmap_lock.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from '../mm/mmu_gather.ts';
 import { percpu_counter_sum } from '../mm/percpu_counter.ts';
 import { TABLE_PGD, table_alloc_one, table_free } from '../mm/pgalloc.ts';
+import { anon_vma_fork } from '../mm/rmap.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../mm/slab.ts';
 import { lru_add_drain } from '../mm/swap.ts';
-import { vm_area_free, vma_mark_detached } from '../mm/vma.ts';
+import { vm_area_dup, vm_area_free, vma_mark_detached } from '../mm/vma.ts';
 import { free_pgtables, unmap_page_range } from '../mm/zap.ts';
 import { PRINTK_BAD_PGTABLES_BYTES, PRINTK_BAD_RSS, printk } from '../printk.ts';
 
@@ -60,9 +64,64 @@ export function* mm_set_start_brk(cpu: Cpu, mm: Word, start_brk: number): Steps<
   yield* write_long(cpu, mm + mm_struct.brk, start_brk);
 }
 
+/** dup_mm: a copy of an address space, charged to the same memory group; 0 when out of memory, with nothing left behind. */
+export function* dup_mm(cpu: Cpu, oldmm: Word): Steps<Word> {
+  const mm = yield* mm_alloc(cpu, yield* read(cpu, oldmm + mm_struct.memcg));
+  if (mm === 0) return 0;
+  if ((yield* dup_mmap(cpu, mm, oldmm)) === 0) return mm;
+  yield* mmput(cpu, mm);
+  return 0;
+}
+
+/** dup_mmap: the VMAs of `oldmm`, with what they map, become `mm`'s. 0 or -ENOMEM: what was copied so far is `mm`'s. */
+function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word): Steps<number> {
+  yield* mmap_write_lock(cpu, oldmm);
+  // Nobody can wait for this one while holding that one: nobody knows it.
+  yield* mmap_write_lock_nested(cpu, mm);
+  for (const field of [mm_struct.brk, mm_struct.start_brk, mm_struct.mmap_base]) {
+    yield* write_long(cpu, mm + field, yield* read_long(cpu, oldmm + field));
+  }
+  let error = 0;
+  for (const mpnt of yield* all_vmas(cpu, oldmm)) {
+    // Until the parent's TLBs are flushed, faults are kept out: one that copied a page now would leave behind what other
+    // CPUs, whose TLBs still let them, write to the page that it was (R17).
+    if (defended(cpu, D_FORK_VMA_LOCK)) yield* vma_start_write(cpu, oldmm, mpnt);
+    error = yield* dup_vma(cpu, mm, mpnt);
+    if (error !== 0) break;
+  }
+  yield* mmap_write_unlock(cpu, mm);
+  yield* flush_tlb_mm(cpu, oldmm);
+  yield* mmap_write_unlock(cpu, oldmm);
+  return error;
+}
+
+/** The body of dup_mmap's loop: one VMA. 0 or -ENOMEM. */
+function* dup_vma(cpu: Cpu, mm: Word, mpnt: Word): Steps<number> {
+  const vma = yield* vm_area_dup(cpu, mm, mpnt);
+  if (vma === 0) return -ENOMEM;
+  if ((yield* anon_vma_fork(cpu, vma, mpnt)) !== 0) {
+    yield* vm_area_free(cpu, vma);
+    return -ENOMEM;
+  }
+  yield* vma_mark_detached(cpu, vma, false);
+  mt_bulk_store(cpu, mm, vma);
+  yield* write(cpu, mm + mm_struct.map_count, (yield* read(cpu, mm + mm_struct.map_count)) + 1);
+  const start = yield* read_long(cpu, vma + vm_area.vm_start);
+  const pages = ((yield* read_long(cpu, vma + vm_area.vm_end)) - start) / PAGE_SIZE;
+  yield* write(cpu, mm + mm_struct.total_vm, (yield* read(cpu, mm + mm_struct.total_vm)) + pages);
+  return yield* copy_page_range(cpu, vma, mpnt);
+}
+
 /** mmput: gives up one use; the last one tears the address space down. */
 export function* mmput(cpu: Cpu, mm: Word): Steps<void> {
-  if ((yield* atomic_fetch_add(cpu, mm + mm_struct.mm_users, -1)) !== 1) return;
+  if ((yield* atomic_fetch_add(cpu, mm + mm_struct.mm_users, -1)) === 1) yield* __mmput(cpu, mm);
+}
+
+/**
+ * __mmput: nobody uses the address space any more. Its mm_struct goes with it: there are no kernel threads that could
+ * have borrowed it (mm_count).
+ */
+export function* __mmput(cpu: Cpu, mm: Word): Steps<void> {
   yield* exit_mmap(cpu, mm);
   yield* check_mm(cpu, mm);
   yield* table_free(cpu, yield* read(cpu, mm + mm_struct.pgd));
@@ -93,7 +152,6 @@ export function* exit_mmap(cpu: Cpu, mm: Word): Steps<void> {
   yield* call_rcu_free(cpu, CACHE_MAPLE_NODE, yield* read(cpu, mm + mm_struct.mm_mt));
   yield* write(cpu, mm + mm_struct.mm_mt, 0);
   yield* mmap_write_unlock(cpu, mm);
-  yield* cpumask_clear_cpu(cpu, mm);
 }
 
 /** check_mm: what the counters say about an address space in which nothing should be left. */

@@ -71,8 +71,11 @@ export const MADV_DODUMP = 17;
 export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 
+export const EPERM = 1;
+export const ESRCH = 3;
 export const ENOMEM = 12;
 export const EFAULT = 14;
+export const EBUSY = 16;
 export const EEXIST = 17;
 export const EINVAL = 22;
 

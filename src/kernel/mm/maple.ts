@@ -5,7 +5,15 @@
 import type { Cpu } from '../cpu.ts';
 import { CACHE_MAPLE_NODE, MAPLE_SLOT_WORDS, maple_node, maple_slot, mm_struct, vma as vm_area } from '../layout.ts';
 import { call_rcu_free } from '../locking/rcu.ts';
-import { local_write, local_write_long, read, read_long, smp_store_release } from '../memory.ts';
+import {
+  local_read,
+  local_read_long,
+  local_write,
+  local_write_long,
+  read,
+  read_long,
+  smp_store_release,
+} from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { kmem_cache_alloc_wait } from './slab.ts';
 
@@ -48,6 +56,17 @@ export function* all_vmas(cpu: Cpu, mm: Word): Steps<Word[]> {
   const vmas: Word[] = [];
   for (let i = 0; i < count; i++) vmas.push(yield* read(cpu, slot_of(node, i) + maple_slot.vma));
   return vmas;
+}
+
+/** vma_iter_bulk_store: puts a VMA behind all others of a tree that only this CPU can see, so that no step is made. */
+export function mt_bulk_store(cpu: Cpu, mm: Word, vma: Word): void {
+  const node = local_read(cpu, mm + mm_struct.mm_mt);
+  const count = local_read(cpu, node + maple_node.count);
+  const slot = slot_of(node, count);
+  local_write_long(cpu, slot + maple_slot.start, local_read_long(cpu, vma + vm_area.vm_start));
+  local_write_long(cpu, slot + maple_slot.end, local_read_long(cpu, vma + vm_area.vm_end));
+  local_write(cpu, slot + maple_slot.vma, vma);
+  local_write(cpu, node + maple_node.count, count + 1);
 }
 
 /** Whether the mm's tree has room for `more` ranges. */

@@ -8,6 +8,7 @@ import { count_vm_event } from '../cpu.ts';
 import { D_VMA_LOCK, defended } from '../defences.ts';
 import {
   LOCK_MMAP,
+  LOCK_MMAP_NESTED,
   LOCK_VMA,
   VMA_LOCK_ABORT,
   VMA_LOCK_MISS,
@@ -32,6 +33,10 @@ export function* mmap_read_unlock(cpu: Cpu, mm: Word): Steps<void> {
 }
 export function* mmap_write_lock(cpu: Cpu, mm: Word): Steps<void> {
   yield* down_write(cpu, mm + mm_struct.mmap_lock, LOCK_MMAP);
+}
+/** mmap_write_lock_nested with SINGLE_DEPTH_NESTING: of an mm that nobody else knows, while another's is held. */
+export function* mmap_write_lock_nested(cpu: Cpu, mm: Word): Steps<void> {
+  yield* down_write(cpu, mm + mm_struct.mmap_lock, LOCK_MMAP_NESTED);
 }
 export function* mmap_write_unlock(cpu: Cpu, mm: Word): Steps<void> {
   yield* vma_end_write_all(cpu, mm);

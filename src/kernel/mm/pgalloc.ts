@@ -16,7 +16,7 @@ import {
 } from '../layout.ts';
 import { spin_lock_init } from '../locking/spinlock.ts';
 import { WRITE_ONCE_64, atomic_add, read, read_64, smp_wmb, try_cmpxchg_64, write } from '../memory.ts';
-import type { Steps, Word } from '../memory.ts';
+import type { Entry, Steps, Word } from '../memory.ts';
 import { SITE_PGD, SITE_PMD_TABLE, SITE_PTE_TABLE, SITE_PUD_TABLE } from './fail_page_alloc.ts';
 import { ENOMEM, LOCKING_CMPXCHG } from './flags.ts';
 import { memcg_kmem_charge_page, memcg_kmem_uncharge_page } from './memcontrol.ts';
@@ -127,6 +127,18 @@ export function* pmd_alloc(cpu: Cpu, mm: Word, pud: Word, address: number): Step
 /** pgd_offset: word of the top-level entry of `address`. */
 export function pgd_offset(pgd: Word, address: number): Word {
   return pgd + (pgd_index(address) << 1);
+}
+
+/** pud_offset: word of the pud entry of `address` below a pgd entry; 0 if there is no table. */
+export function pud_offset(cpu: Cpu, pgdval: Entry, address: number): Word {
+  const table = pmd_none(pgdval) ? 0 : table_of(cpu, pgdval);
+  return table === 0 ? 0 : table + (pud_index(address) << 1);
+}
+
+/** pmd_offset: word of the pmd entry of `address` below a pud entry; 0 if there is no table. */
+export function pmd_offset(cpu: Cpu, pudval: Entry, address: number): Word {
+  const table = pmd_none(pudval) ? 0 : table_of(cpu, pudval);
+  return table === 0 ? 0 : table + (pmd_index(address) << 1);
 }
 
 /** pmd_install: under the pmd lock, `table` becomes the PTE table unless there is one by now. True if it did. */

@@ -1,7 +1,8 @@
 // The reverse map: from a page back to the VMAs that may map it (mm/rmap.c).
 //
-// A VMA gets an anon_vma at its first anonymous fault; each of its folios points to it. Locks in this order:
-// mmap_lock, anon_vma->rwsem (the root's), page_table_lock or PTL.
+// A VMA gets an anon_vma at its first anonymous fault; each of its folios points to it. After a fork the child's VMA is
+// in its parent's anon_vmas, too, so that a folio leads to all that may map it. Locks in this order: mmap_lock,
+// anon_vma->rwsem (the root's), page_table_lock or PTL.
 import type { Cpu } from '../cpu.ts';
 import { count_vm_event, count_vm_events } from '../cpu.ts';
 import { PAGE_SIZE } from '../arch/x86/pgtable.ts';
@@ -21,10 +22,20 @@ import {
   page,
   vma as vm_area,
 } from '../layout.ts';
-import { INIT_LIST_HEAD, list_add, list_del, list_empty, list_first } from '../list.ts';
+import { INIT_LIST_HEAD, list_add, list_del, list_empty, list_first, list_last, list_prev } from '../list.ts';
 import { down_write, init_rwsem, up_write } from '../locking/rwsem.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { READ_ONCE, WRITE_ONCE, atomic_fetch_add, read, read_long, write, write_long } from '../memory.ts';
+import {
+  READ_ONCE,
+  WRITE_ONCE,
+  atomic_add,
+  atomic_fetch_add,
+  atomic_fetch_and,
+  read,
+  read_long,
+  write,
+  write_long,
+} from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { ENOMEM, PAGE_MAPPING_ANON, VM_ACCESS_FLAGS, VM_SOFTDIRTY } from './flags.ts';
 import { mt_walk } from './maple.ts';
@@ -50,11 +61,12 @@ function* anon_vma_alloc(cpu: Cpu): Steps<Word> {
   return anon_vma;
 }
 
-/** put_anon_vma. */
+/** put_anon_vma: frees it where nobody uses it any more, and gives up its use of its root. */
 export function* put_anon_vma(cpu: Cpu, anon_vma: Word): Steps<void> {
-  if ((yield* atomic_fetch_add(cpu, anon_vma + anon_vma_struct.refcount, -1)) === 1) {
-    yield* kmem_cache_free(cpu, CACHE_ANON_VMA, anon_vma);
-  }
+  if ((yield* atomic_fetch_add(cpu, anon_vma + anon_vma_struct.refcount, -1)) !== 1) return;
+  const root = yield* read(cpu, anon_vma + anon_vma_struct.root);
+  yield* kmem_cache_free(cpu, CACHE_ANON_VMA, anon_vma);
+  if (root !== anon_vma) yield* put_anon_vma(cpu, root);
 }
 
 /** anon_vma_lock_write and its end: always the root's semaphore. */
@@ -141,8 +153,7 @@ export function* __anon_vma_prepare(cpu: Cpu, vma: Word): Steps<number> {
   if (!defended(cpu, D_ANON_VMA_RECHECK) || (yield* read(cpu, vma + vm_area.anon_vma)) === 0) {
     yield* write(cpu, vma + vm_area.anon_vma, anon_vma);
     yield* anon_vma_chain_link(cpu, vma, avc, anon_vma);
-    const active = anon_vma + anon_vma_struct.num_active_vmas;
-    yield* write(cpu, active, (yield* read(cpu, active)) + 1);
+    yield* add_active_vmas(cpu, anon_vma, 1);
     allocated = 0;
     avc = 0;
   }
@@ -156,23 +167,88 @@ export function* __anon_vma_prepare(cpu: Cpu, vma: Word): Steps<number> {
   return 0;
 }
 
-/** anon_vma_clone: `to` (a VMA split off or merged) joins every anon_vma of `from`. 0 or -ENOMEM. */
-export function* anon_vma_clone(cpu: Cpu, to: Word, from: Word): Steps<number> {
+/** Counts the VMAs whose own anon_vma this is. Under its lock. */
+function* add_active_vmas(cpu: Cpu, anon_vma: Word, vmas: number): Steps<void> {
+  const active = anon_vma + anon_vma_struct.num_active_vmas;
+  yield* write(cpu, active, (yield* read(cpu, active)) + vmas);
+}
+
+/** Counts the anon_vmas that were made below this one by forks, and itself if it is a root. Under its lock. */
+function* add_children(cpu: Cpu, anon_vma: Word, children: number): Steps<void> {
+  const count = anon_vma + anon_vma_struct.num_children;
+  yield* write(cpu, count, (yield* read(cpu, count)) + children);
+}
+
+/**
+ * `to` joins every anon_vma of `from`, in the same order. Where it has no anon_vma of its own yet, it takes one that no
+ * VMA calls its own and that has no other anon_vma below it. 0; -ENOMEM: it has joined some, and unlink_anon_vmas undoes
+ * it.
+ */
+function* clone_chain(cpu: Cpu, to: Word, from: Word): Steps<number> {
   const head = from + vm_area.anon_vma_chain;
-  for (let link = yield* list_first(cpu, head); link !== head; link = yield* read(cpu, link)) {
+  let own = yield* read(cpu, to + vm_area.anon_vma);
+  for (let link = yield* list_last(cpu, head); link !== head; link = yield* list_prev(cpu, link)) {
     const avc = yield* kmem_cache_alloc(cpu, CACHE_ANON_VMA_CHAIN);
     if (avc === 0) return -ENOMEM;
     const anon_vma = yield* read(cpu, link - avc_struct.same_vma + avc_struct.anon_vma);
     yield* anon_vma_lock_write(cpu, anon_vma);
     yield* anon_vma_chain_link(cpu, to, avc, anon_vma);
+    // Without reuse the chains of a family in which each child forks and each parent ends would grow for ever.
+    if (own === 0 && (yield* is_reusable(cpu, anon_vma))) {
+      own = anon_vma;
+      yield* write(cpu, to + vm_area.anon_vma, own);
+    }
+    if (own === anon_vma) yield* add_active_vmas(cpu, anon_vma, 1);
     yield* anon_vma_unlock_write(cpu, anon_vma);
   }
-  const anon_vma = yield* read(cpu, from + vm_area.anon_vma);
-  yield* write(cpu, to + vm_area.anon_vma, anon_vma);
-  if (anon_vma !== 0) {
-    const active = anon_vma + anon_vma_struct.num_active_vmas;
-    yield* write(cpu, active, (yield* read(cpu, active)) + 1);
+  return 0;
+}
+
+function* is_reusable(cpu: Cpu, anon_vma: Word): Steps<boolean> {
+  if ((yield* read(cpu, anon_vma + anon_vma_struct.num_children)) >= 2) return false;
+  return (yield* read(cpu, anon_vma + anon_vma_struct.num_active_vmas)) === 0;
+}
+
+/** anon_vma_clone: `to`, a VMA split off or merged, is in the anon_vmas that `from` is in. 0 or -ENOMEM. */
+export function* anon_vma_clone(cpu: Cpu, to: Word, from: Word): Steps<number> {
+  yield* write(cpu, to + vm_area.anon_vma, yield* read(cpu, from + vm_area.anon_vma));
+  return yield* clone_chain(cpu, to, from);
+}
+
+/**
+ * anon_vma_fork: the child's VMA joins every anon_vma of the parent's, which its pages point to so far, and gets one of
+ * its own for pages to come, so that a search for those does not look at the parent. 0 or -ENOMEM: it is in none.
+ */
+export function* anon_vma_fork(cpu: Cpu, vma: Word, pvma: Word): Steps<number> {
+  const above = yield* read(cpu, pvma + vm_area.anon_vma);
+  if (above === 0) return 0;
+  let error = yield* clone_chain(cpu, vma, pvma);
+  if (error === 0 && (yield* read(cpu, vma + vm_area.anon_vma)) === 0) error = yield* fork_own(cpu, vma, above);
+  if (error !== 0) yield* unlink_anon_vmas(cpu, vma);
+  return error;
+}
+
+/** A child's VMA gets a new anon_vma below `above`. 0 or -ENOMEM. */
+function* fork_own(cpu: Cpu, vma: Word, above: Word): Steps<number> {
+  const anon_vma = yield* anon_vma_alloc(cpu);
+  if (anon_vma === 0) return -ENOMEM;
+  const avc = yield* kmem_cache_alloc(cpu, CACHE_ANON_VMA_CHAIN);
+  if (avc === 0) {
+    yield* put_anon_vma(cpu, anon_vma);
+    return -ENOMEM;
   }
+  const root = yield* read(cpu, above + anon_vma_struct.root);
+  yield* write(cpu, anon_vma + anon_vma_struct.root, root);
+  yield* write(cpu, anon_vma + anon_vma_struct.parent, above);
+  yield* write(cpu, anon_vma + anon_vma_struct.num_children, 0);
+  // Its lock is the root's.
+  yield* atomic_fetch_add(cpu, root + anon_vma_struct.refcount, 1);
+  yield* anon_vma_lock_write(cpu, anon_vma);
+  yield* anon_vma_chain_link(cpu, vma, avc, anon_vma);
+  yield* add_active_vmas(cpu, anon_vma, 1);
+  yield* add_children(cpu, above, 1);
+  yield* anon_vma_unlock_write(cpu, anon_vma);
+  yield* write(cpu, vma + vm_area.anon_vma, anon_vma);
   return 0;
 }
 
@@ -180,23 +256,25 @@ export function* anon_vma_clone(cpu: Cpu, to: Word, from: Word): Steps<number> {
 export function* unlink_anon_vmas(cpu: Cpu, vma: Word): Steps<void> {
   const head = vma + vm_area.anon_vma_chain;
   const own = yield* read(cpu, vma + vm_area.anon_vma);
-  if (own !== 0) {
-    const active = own + anon_vma_struct.num_active_vmas;
-    yield* write(cpu, active, (yield* read(cpu, active)) - 1);
-  }
+  const empty: Word[] = [];
   for (let link = yield* list_first(cpu, head); link !== head; link = yield* list_first(cpu, head)) {
     const avc = link - avc_struct.same_vma;
     const anon_vma = yield* read(cpu, avc + avc_struct.anon_vma);
     yield* anon_vma_lock_write(cpu, anon_vma);
     yield* list_del(cpu, avc + avc_struct.rb);
-    const empty = yield* list_empty(cpu, anon_vma + anon_vma_struct.rb_root);
+    if (anon_vma === own) yield* add_active_vmas(cpu, anon_vma, -1);
+    if (yield* list_empty(cpu, anon_vma + anon_vma_struct.rb_root)) {
+      yield* add_children(cpu, yield* read(cpu, anon_vma + anon_vma_struct.parent), -1);
+      empty.push(anon_vma);
+    }
     yield* anon_vma_unlock_write(cpu, anon_vma);
     yield* list_del(cpu, link);
     yield* kmem_cache_free(cpu, CACHE_ANON_VMA_CHAIN, avc);
-    if (empty) yield* put_anon_vma(cpu, anon_vma);
   }
   // The VMA may be looked at for a while by readers that hold it under RCU.
   yield* write(cpu, vma + vm_area.anon_vma, 0);
+  // Last, since one may be another's parent.
+  for (const anon_vma of empty) yield* put_anon_vma(cpu, anon_vma);
 }
 
 /** folio_add_new_anon_rmap: the folio is this VMA's, mapped once and by nobody else. Under the PTL, folio still unseen. */
@@ -209,6 +287,24 @@ export function* folio_add_new_anon_rmap(cpu: Cpu, folio: Word, vma: Word, addre
   const flags = yield* read(cpu, folio + page.flags);
   yield* write(cpu, folio + page.flags, flags | (1 << PG_swapbacked) | (1 << PG_anon_exclusive));
   count_vm_event(cpu, NR_ANON_MAPPED);
+}
+
+/**
+ * folio_try_dup_anon_rmap_pte: one mapping more, in a child: no mapping may write to the folio any more. Under both PTLs.
+ * (That it refuses where somebody may have pinned the folio is not modelled, since nobody pins.)
+ */
+export function* folio_dup_anon_rmap_pte(cpu: Cpu, folio: Word): Steps<void> {
+  const exclusive = 1 << PG_anon_exclusive;
+  if (((yield* READ_ONCE(cpu, folio + page.flags)) & exclusive) !== 0) {
+    yield* atomic_fetch_and(cpu, folio + page.flags, ~exclusive);
+  }
+  yield* atomic_add(cpu, folio + page._mapcount, 1);
+}
+
+/** folio_move_anon_rmap: the folio, which was a family's, is this VMA's alone. Under the PTL and the folio lock. */
+export function* folio_move_anon_rmap(cpu: Cpu, folio: Word, vma: Word): Steps<void> {
+  const anon_vma = yield* read(cpu, vma + vm_area.anon_vma);
+  yield* WRITE_ONCE(cpu, folio + page.mapping, anon_vma + PAGE_MAPPING_ANON);
 }
 
 /** folio_remove_rmap_pte: one mapping less; returns how many are left, below 0 if there was none to remove. */

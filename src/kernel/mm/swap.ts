@@ -10,6 +10,7 @@ import {
   LOCK_LRU,
   LRU_INACTIVE_ANON,
   PAGEVEC_SIZE,
+  PG_locked,
   PG_lru,
   cpu_area,
   folio_batch,
@@ -24,6 +25,7 @@ import {
   atomic_fetch_add,
   atomic_fetch_and,
   atomic_fetch_or,
+  cmpxchg,
   control_read,
   local_read,
   local_write,
@@ -39,6 +41,25 @@ const LRU_MASK: number = 1 << PG_lru;
 /** folio_get. */
 export function* folio_get(cpu: Cpu, folio: Word): Steps<void> {
   yield* atomic_add(cpu, folio + page._refcount, 1);
+}
+
+/** folio_try_get: a reference, unless the folio has none left, so that it is being freed. */
+export function* folio_try_get(cpu: Cpu, folio: Word): Steps<boolean> {
+  for (;;) {
+    const count = yield* READ_ONCE(cpu, folio + page._refcount);
+    if (count <= 0) return false;
+    if ((yield* cmpxchg(cpu, folio + page._refcount, count, count + 1)) === count) return true;
+  }
+}
+
+/** folio_trylock. */
+export function* folio_trylock(cpu: Cpu, folio: Word): Steps<boolean> {
+  return ((yield* atomic_fetch_or(cpu, folio + page.flags, 1 << PG_locked)) & (1 << PG_locked)) === 0;
+}
+
+/** folio_unlock. Nobody waits for a folio's lock here. */
+export function* folio_unlock(cpu: Cpu, folio: Word): Steps<void> {
+  yield* atomic_fetch_and(cpu, folio + page.flags, ~(1 << PG_locked));
 }
 
 /** folio_put_testzero. */

@@ -26,6 +26,18 @@ export function* vm_area_alloc(cpu: Cpu, mm: Word): Steps<Word> {
   return vma;
 }
 
+/** vm_area_dup: a VMA of `mm` with the range, flags and operations of `orig`, and in no anon_vma; 0 when out of memory. */
+export function* vm_area_dup(cpu: Cpu, mm: Word, orig: Word): Steps<Word> {
+  const vma = yield* vm_area_alloc(cpu, mm);
+  if (vma === 0) return 0;
+  const start = yield* read_long(cpu, orig + vm_area.vm_start);
+  const end = yield* read_long(cpu, orig + vm_area.vm_end);
+  yield* vma_set_range(cpu, vma, start, end, yield* read_long(cpu, orig + vm_area.vm_pgoff));
+  yield* vm_flags_reset(cpu, vma, yield* read(cpu, orig + vm_area.vm_flags));
+  yield* write(cpu, vma + vm_area.vm_ops, yield* read(cpu, orig + vm_area.vm_ops));
+  return vma;
+}
+
 /** vm_area_free: after a grace period, since lock_vma_under_rcu may look at it meanwhile. */
 export function* vm_area_free(cpu: Cpu, vma: Word): Steps<void> {
   yield* call_rcu_free(cpu, CACHE_VMA, vma);

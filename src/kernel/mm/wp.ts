@@ -1,8 +1,8 @@
 // do_wp_page: a write to a page that is mapped read-only (mm/memory.c:3435, v6.8).
 //
 // Private anonymous memory knows two cases: the page is ours alone, then the entry becomes writable where it is; or it
-// is the zero page (or shared with a fork), then it is copied outside the lock, and the entry is looked at again
-// before it is replaced.
+// is the zero page, or other processes of the family map it, then it is copied outside the lock, and the entry is looked
+// at again before it is replaced.
 import type { Cpu } from '../cpu.ts';
 import { count_vm_event, page_address, page_to_pfn, pfn_to_page } from '../cpu.ts';
 import { flush_tlb_page } from '../arch/x86/tlb.ts';
@@ -16,7 +16,7 @@ import {
   pte_special,
   pte_sw_mkyoung,
 } from '../arch/x86/pgtable.ts';
-import { D_COW_RECHECK, defended } from '../defences.ts';
+import { D_COW_FLUSH, D_COW_RECHECK, defended } from '../defences.ts';
 import {
   FRAME_WORDS,
   LOST_RACE_WP,
@@ -28,7 +28,7 @@ import {
   page,
   vma as vm_area,
 } from '../layout.ts';
-import { READ_ONCE, copy_words, read, read_64, xchg_64 } from '../memory.ts';
+import { READ_ONCE, atomic_fetch_or, copy_words, read, read_64, xchg_64 } from '../memory.ts';
 import type { Entry, Steps, Word } from '../memory.ts';
 import { __folio_mark_uptodate, add_mm_counter } from './anon.ts';
 import { SITE_FOLIO } from './fail_page_alloc.ts';
@@ -44,8 +44,16 @@ import { mem_cgroup_charge } from './memcontrol.ts';
 import { vma_end_read } from './mmap_lock.ts';
 import { GFP_HIGHUSER_MOVABLE, GFP_HIGHUSER_MOVABLE_ZERO, alloc_page, drain_store_buffer } from './page_alloc.ts';
 import { pte_changed, pte_offset_map_lock, pte_unmap_unlock, set_pte_from } from './pgtable-generic.ts';
-import { __anon_vma_prepare, folio_add_new_anon_rmap, folio_remove_rmap_pte } from './rmap.ts';
-import { folio_add_lru, folio_get, folio_put, lru_add_drain } from './swap.ts';
+import { __anon_vma_prepare, folio_add_new_anon_rmap, folio_move_anon_rmap, folio_remove_rmap_pte } from './rmap.ts';
+import {
+  folio_add_lru,
+  folio_get,
+  folio_put,
+  folio_try_get,
+  folio_trylock,
+  folio_unlock,
+  lru_add_drain,
+} from './swap.ts';
 import type { VmFault } from './vmf.ts';
 
 /** vm_normal_page: the struct page of a PTE, 0 where it has none (the zero page), or none of this machine. */
@@ -63,26 +71,46 @@ function maybe_mkwrite(pte: Entry, vm_flags: number): Entry {
 /** do_wp_page: entered with the PTL held and vmf.orig_pte valid; returns with it dropped. */
 export function* do_wp_page(cpu: Cpu, vmf: VmFault): Steps<number> {
   const folio = vm_normal_page(cpu, vmf.orig_pte);
+  // Without a PTL the folio could be freed at any moment: first it is held, then looked for once more.
+  const held = folio !== 0 && cpu.locking === LOCKING_CMPXCHG;
+  if (held && !(yield* hold_unlocked(cpu, vmf, folio))) return 0;
   if (folio !== 0 && ((yield* READ_ONCE(cpu, folio + page.mapping)) & PAGE_MAPPING_ANON) !== 0) {
     const exclusive = ((yield* READ_ONCE(cpu, folio + page.flags)) & (1 << PG_anon_exclusive)) !== 0;
-    if (exclusive || (yield* wp_can_reuse_anon_folio(cpu, folio))) {
+    if (exclusive || (yield* wp_can_reuse_anon_folio(cpu, folio, vmf.vma, held ? 2 : 1))) {
+      if (!exclusive) yield* atomic_fetch_or(cpu, folio + page.flags, 1 << PG_anon_exclusive);
       yield* wp_page_reuse(cpu, vmf);
+      if (held) yield* folio_put(cpu, folio);
       return 0;
     }
   }
-  if (folio !== 0) yield* folio_get(cpu, folio);
+  if (folio !== 0 && !held) yield* folio_get(cpu, folio);
   yield* pte_unmap_unlock(cpu, vmf.ptl);
   return yield* wp_page_copy(cpu, vmf, folio);
 }
 
+/** The cmpxchg design's way to a reference, as gup_fast_pte_range has it. False: the entry has changed, and is left. */
+function* hold_unlocked(cpu: Cpu, vmf: VmFault, folio: Word): Steps<boolean> {
+  const held = yield* folio_try_get(cpu, folio);
+  if (held && !(yield* pte_changed(cpu, vmf.pte, vmf.orig_pte))) return true;
+  yield* pte_unmap_unlock(cpu, vmf.ptl);
+  if (held) yield* folio_put(cpu, folio);
+  return false;
+}
+
 /**
- * wp_can_reuse_anon_folio: nobody else holds a reference. Only this CPU's LRU batch is drained: a reference in another
- * CPU's batch costs a copy. (No fork is modelled that would share a folio, so in practice the exclusive flag decides.)
+ * wp_can_reuse_anon_folio: nobody else holds a reference (`own` are ours: that of the entry, and any beside it), so no
+ * other process maps the folio any more: it becomes this VMA's. Only this CPU's LRU batch is drained: a reference in
+ * another CPU's batch costs a copy.
  */
-function* wp_can_reuse_anon_folio(cpu: Cpu, folio: Word): Steps<boolean> {
-  if ((yield* READ_ONCE(cpu, folio + page._refcount)) > 3) return false;
+function* wp_can_reuse_anon_folio(cpu: Cpu, folio: Word, vma: Word, own: number): Steps<boolean> {
+  if ((yield* READ_ONCE(cpu, folio + page._refcount)) > own + 2) return false;
   if (((yield* READ_ONCE(cpu, folio + page.flags)) & (1 << PG_lru)) === 0) yield* lru_add_drain(cpu);
-  return (yield* READ_ONCE(cpu, folio + page._refcount)) === 1;
+  if ((yield* READ_ONCE(cpu, folio + page._refcount)) > own) return false;
+  if (!(yield* folio_trylock(cpu, folio))) return false;
+  const alone = (yield* READ_ONCE(cpu, folio + page._refcount)) === own;
+  if (alone) yield* folio_move_anon_rmap(cpu, folio, vma);
+  yield* folio_unlock(cpu, folio);
+  return alone;
 }
 
 /** wp_page_reuse: the same page, now dirty and writable. Drops the PTL. */
@@ -159,7 +187,8 @@ function* replace_page(cpu: Cpu, vmf: VmFault, old: Word, folio: Word): Steps<bo
   const entry = maybe_mkwrite(pte_mkdirty(cpu, copied), vm_flags);
   if (old === 0) yield* add_mm_counter(cpu, vmf.mm, MM_ANONPAGES, 1);
   let expected = vmf.orig_pte;
-  if (cpu.locking !== LOCKING_CMPXCHG) {
+  const flushes = defended(cpu, D_COW_FLUSH);
+  if (flushes && cpu.locking !== LOCKING_CMPXCHG) {
     // Cleared and flushed first: at no time do two CPUs see two different pages here (R18).
     yield* xchg_64(cpu, vmf.pte, NO_ENTRY);
     yield* flush_tlb_page(cpu, vmf.mm, vmf.address);
@@ -173,7 +202,7 @@ function* replace_page(cpu: Cpu, vmf: VmFault, old: Word, folio: Word): Steps<bo
     count_vm_event(cpu, LOST_RACE_WP);
     return false;
   }
-  if (cpu.locking === LOCKING_CMPXCHG) yield* flush_tlb_page(cpu, vmf.mm, vmf.address);
+  if (flushes && cpu.locking === LOCKING_CMPXCHG) yield* flush_tlb_page(cpu, vmf.mm, vmf.address);
   // Only now may others think that they alone have the old page.
   if (old !== 0) yield* folio_remove_rmap_pte(cpu, old);
   return true;

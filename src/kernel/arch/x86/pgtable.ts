@@ -170,6 +170,21 @@ export function pte_mkwrite(pte: Entry): Entry {
   return { lo: lo | _PAGE_DIRTY, hi: pte.hi & ~_PAGE_SAVED_DIRTY_HI };
 }
 
+/** pte_wrprotect: not writable; its Dirty bit is parked. */
+export function pte_wrprotect(pte: Entry): Entry {
+  return pte_mksaveddirty({ lo: pte.lo & ~_PAGE_RW, hi: pte.hi });
+}
+
+/** pte_mkold. */
+export function pte_mkold(pte: Entry): Entry {
+  return { lo: pte.lo & ~_PAGE_ACCESSED, hi: pte.hi };
+}
+
+/** pte_clear_soft_dirty. */
+export function pte_clear_soft_dirty(pte: Entry): Entry {
+  return { lo: pte.lo & ~_PAGE_SOFT_DIRTY, hi: pte.hi };
+}
+
 /** pte_modify: new protection, same frame and the same accessed and dirty state. */
 export function pte_modify(pte: Entry, prot: Entry): Entry {
   const changed = {
@@ -196,6 +211,11 @@ export function pmd_index(address: number): number {
 }
 export function pte_index(address: number): number {
   return ((address - Math.floor(address / PMD_SIZE) * PMD_SIZE) / PAGE_SIZE) & 511;
+}
+
+/** pmd_addr_end and its like: the start of the next block of `size` above `address`, or `end` where that comes first. */
+export function addr_end(address: number, end: number, size: number): number {
+  return Math.min(end, (Math.floor(address / size) + 1) * size);
 }
 
 /** PAGE_ALIGN_DOWN. */

@@ -53,9 +53,24 @@ export function* cpumask_set_cpu(cpu: Cpu, mm: Word): Steps<void> {
   yield* atomic_fetch_or(cpu, cpumask_word(mm, cpu.id), 1 << (cpu.id & 31));
 }
 
-/** This CPU leaves the mm for good. */
+/** This CPU leaves the mm: it holds no translation of it that it would use. */
 export function* cpumask_clear_cpu(cpu: Cpu, mm: Word): Steps<void> {
   yield* atomic_fetch_and(cpu, cpumask_word(mm, cpu.id), ~(1 << (cpu.id & 31)));
+}
+
+/**
+ * switch_mm_irqs_off: this CPU leaves the tables of `prev` for those of `next`. Its TLB does not say whose translations it
+ * has (no PCID), so all go; those of `next` come in only after the CPU can be asked to drop them.
+ */
+export function* switch_mm(cpu: Cpu, prev: Word, next: Word): Steps<void> {
+  yield* cpumask_clear_cpu(cpu, prev);
+  yield* cpumask_set_cpu(cpu, next);
+  flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
+}
+
+/** flush_tlb_mm: the whole address space. */
+export function* flush_tlb_mm(cpu: Cpu, mm: Word): Steps<void> {
+  yield* flush_tlb_mm_range(cpu, mm, 0, TLB_FLUSH_ALL);
 }
 
 /** flush_tlb_mm_range: no CPU uses a translation of [start, end) from before this call once it returns. */

@@ -1,8 +1,8 @@
 // The receiving end of a TLB shootdown, apart from tlb.ts because waiting CPUs must answer it.
 import type { Cpu } from '../../cpu.ts';
 import { count_vm_event } from '../../cpu.ts';
-import { NR_TLB_REMOTE_FLUSH_RECEIVED, TLB_ENTRIES, TLB_ENTRY_WORDS, ipi_slot } from '../../layout.ts';
-import { local_read_long, local_write_long } from '../../memory.ts';
+import { NR_TLB_REMOTE_FLUSH_RECEIVED, TLB_ENTRIES, TLB_ENTRY_WORDS, cpu_area, ipi_slot } from '../../layout.ts';
+import { local_read, local_read_long, local_write_long } from '../../memory.ts';
 import type { Word } from '../../memory.ts';
 
 /** A range of more pages than this flushes the whole TLB (tlb_single_page_flush_ceiling). */
@@ -22,8 +22,9 @@ export function flush_tlb_local(cpu: Cpu, start: number, end: number): void {
   }
 }
 
-/** flush_tlb_func: does what the request in `slot` asks of this CPU. */
+/** flush_tlb_func: does what the request in `slot` asks of this CPU; nothing, if it has left that mm meanwhile. */
 export function flush_tlb_func(cpu: Cpu, slot: Word): void {
-  flush_tlb_local(cpu, local_read_long(cpu, slot + ipi_slot.start), local_read_long(cpu, slot + ipi_slot.end));
   count_vm_event(cpu, NR_TLB_REMOTE_FLUSH_RECEIVED);
+  if (local_read(cpu, slot + ipi_slot.mm) !== local_read(cpu, cpu.area + cpu_area.current_mm)) return;
+  flush_tlb_local(cpu, local_read_long(cpu, slot + ipi_slot.start), local_read_long(cpu, slot + ipi_slot.end));
 }
