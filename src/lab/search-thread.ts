@@ -43,8 +43,8 @@ export class SearchThread {
       this.waiting = undefined;
       try {
         this.worker ??= startWorker();
-        const { api, died } = this.worker;
-        tell(await Promise.race([api.continuations(request), died, tooLate(request.milliseconds + GRACE_MS)]));
+        const { worker } = this;
+        tell(await worker.answer(worker.api.continuations(request), request.milliseconds + GRACE_MS));
       } catch (error) {
         this.worker?.end();
         this.worker = undefined;
@@ -54,12 +54,4 @@ export class SearchThread {
     }
     this.running = false;
   }
-}
-
-function tooLate(milliseconds: number): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    setTimeout(() => {
-      reject(new Error('it took too long'));
-    }, milliseconds);
-  });
 }

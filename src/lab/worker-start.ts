@@ -10,6 +10,11 @@ export interface LabWorker {
   readonly api: Comlink.Remote<WorkerApi>;
   /** Rejects when the thread fails to start, or ends by an error of its own. */
   readonly died: Promise<never>;
+  /**
+   * The thread's answer. Rejects with one sentence when it fails to start, ends by an error of its own, or has not
+   * answered after so many milliseconds: a browser may take a thread away and tell nobody.
+   */
+  answer<T>(asked: Promise<T>, limitMilliseconds: number): Promise<T>;
   end(): void;
 }
 
@@ -52,6 +57,19 @@ export function startWorker(): LabWorker {
   return {
     api: Comlink.wrap<WorkerApi>(worker),
     died,
+    answer: async (asked, limitMilliseconds) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => {
+          reject(new Error('a worker did not answer'));
+        }, limitMilliseconds);
+      });
+      try {
+        return await Promise.race([asked, died, late]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
     end: () => {
       worker.terminate();
       fail(new Error('the worker was ended'));

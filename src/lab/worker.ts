@@ -4,10 +4,13 @@ import * as Comlink from 'comlink';
 import { observationsOf, outcomeOf, runProgram } from '../machine/cpu-task.ts';
 import type { CpuOutcome, CpuTask } from '../machine/gang.ts';
 import { kernel } from '../machine/direct.ts';
+import { checkClaim } from './model/campaign.ts';
+import type { Claim } from './model/campaign.ts';
 import { continuations } from './model/continuations.ts';
 import { raceBatch } from './model/race.ts';
 import type { RaceBatch, RaceRequest } from './model/race.ts';
 import type { ContinuationsRequest, Continuations } from './model/continuations.ts';
+import type { Plan } from './model/plan.ts';
 import { scheduleTree } from './model/tree.ts';
 import type { ScheduleTree, TreeRequest } from './model/tree.ts';
 
@@ -17,6 +20,7 @@ export interface WorkerApi {
   continuations(request: ContinuationsRequest): Continuations;
   scheduleTree(request: TreeRequest): ScheduleTree;
   raceBatch(request: RaceRequest): Promise<RaceBatch>;
+  checkClaim(plan: Plan): Claim;
 }
 
 /** Runs one CPU's program, as workers/cpu.ts does in Node. */
@@ -28,6 +32,6 @@ function runCpu(task: CpuTask): CpuOutcome {
 
 /** Answers the page that started this thread. */
 export function serveWorker(): void {
-  const api: WorkerApi = { runCpu, continuations, scheduleTree, raceBatch };
+  const api: WorkerApi = { runCpu, continuations, scheduleTree, raceBatch, checkClaim };
   Comlink.expose(api);
 }

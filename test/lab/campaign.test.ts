@@ -29,7 +29,7 @@ describe.each(LEVELS.map((level): [string, Level] => [level.id, level]))('level 
     const { goal } = level;
     if (goal.kind === 'claim') {
       expect(outcome).toEqual({ complaint: undefined, findings: [] });
-      expect(checkClaim(level)).toMatchObject({ isRight: true });
+      expect(checkClaim(level.plan)).toMatchObject({ isRight: true });
     } else expect(isReached(goal, outcome!)).toBe(true);
   });
 
@@ -55,7 +55,7 @@ it('has levels with names of their own, and says so where one is not known', () 
 });
 
 it('does not take a claim that is wrong', () => {
-  const { isRight, says } = checkClaim(levelNamed('no-ptl'));
+  const { isRight, says } = checkClaim(levelNamed('no-ptl').plan);
   expect(isRight).toBe(false);
   expect(says).toContain('lost store');
 });

@@ -11,7 +11,7 @@ import type { Session } from './session.ts';
 const KEY = 'pagerace-campaign';
 const VERSION = 1;
 /** Seconds that the explorer may take to check a claim: those of the campaign take a fraction of one. */
-const CLAIM_SECONDS = 10;
+export const CLAIM_SECONDS = 10;
 
 /** Whether an execution that came out like this is what a goal asks for. No single one proves a claim. */
 export function isReached(goal: Goal, { complaint, findings }: Outcome): boolean {
@@ -56,8 +56,8 @@ export interface Claim {
   readonly says: string;
 }
 
-/** Runs every schedule of a level that differs from the others. */
-export function checkClaim({ plan }: Level): Claim {
+/** Runs every schedule of a plan that differs from the others; what the explorer says to the claim that all hold. */
+export function checkClaim(plan: Plan): Claim {
   const { verdict, executions, failure } = exploreTarget(targetOf(plan), {
     memoryModel: plan.memoryModel,
     judges: [],

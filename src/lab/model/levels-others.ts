@@ -160,7 +160,7 @@ export const OTHER_LEVELS: readonly Level[] = [
       { text: 'It does not', isRight: true, means: 'A fault under the VMA lock never looks at mmap_lock.' },
     ],
     hint: 'Let CPU 0 find its VMA and go into the fault, up to where it looks for the anon_vma. Then let CPU 1 unmap.',
-    schedule: '0:35,1:144,0:140,1:92.zdg1t',
+    schedule: '0:35,1:148,0:140,1:92.zdg1t',
     lesson:
       'Since faults need only the lock of one VMA, whoever changes or removes a VMA write-locks it first: vma_start_write waits for the faults under way, and turns later ones away.',
     defence: 'vma_write_lock',
@@ -244,7 +244,7 @@ export const OTHER_LEVELS: readonly Level[] = [
       },
     ],
     hint: 'Let the entry of CPU 0 go out to memory first; its zeroes stay in the buffer. Then let CPU 1 read.',
-    schedule: '0:80,0w48366:1,1:7,0w58368:1,0:8.jp4ep',
+    schedule: '0:80,0w51438:1,1:7,0w61440:1,0:8.doiee',
     lesson:
       'What is published must be there before the pointer to it. v6.8 has a write barrier between the zeroes and the entry. On x86 stores leave in order, and it only binds the compiler; elsewhere it is an instruction.',
     defence: 'uptodate_barrier',

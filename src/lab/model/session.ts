@@ -287,14 +287,14 @@ export class Session {
   }
 
   /**
-   * Follows a token, to its end and then on without preempting anybody, and stands at the beginning. Throws a UsageError
-   * and changes nothing if it can't be followed.
+   * Follows a token to its end and stands at its beginning, or after so many steps; what was there before can be had back
+   * by `undo`. Throws a UsageError and changes nothing if it can't be followed.
    */
   load(token: string, cursor = 0): void {
     const line = new Timeline(targetOf(this.current), this.current.memoryModel);
     line.follow(token);
+    this.remember();
     this.line = line;
-    this.past.length = 0;
     this.at = Math.max(0, Math.min(this.length, cursor));
     this.changed(true);
   }
