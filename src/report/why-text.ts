@@ -17,6 +17,7 @@ const BREAKS: Readonly<Record<string, string>> = {
   I12: 'PTE outside VMAs',
   I13: 'user memory wrong',
   dmesg: 'kernel logs a BUG',
+  'soft-dirty': 'store not tracked',
   deadlock: 'deadlock',
   leak: 'memory leaked',
 };
