@@ -199,6 +199,8 @@ function nameNote(note: string, values: readonly unknown[], names: KernelStepNam
     if (typeof op !== 'string' || op === 'load' || op === 'store' || op === 'touch') return undefined;
     const given = ['addr', 'first', 'second'].map((field) => fieldOf(second, field));
     const addresses = given.filter((value) => typeof value === 'number');
+    const process = fieldOf(second, 'child') ?? fieldOf(second, 'process');
+    if (typeof process === 'number') return `${op}(${String(process)})`;
     return `${op}(${addresses.map((address) => names.address?.(address, true) ?? '').join(', ')})`;
   }
   return NOTES[note];

@@ -14,7 +14,7 @@ const OPERATIONS = 5;
 for (const locking of ['split', 'mm', 'cmpxchg']) {
   it(`holds for ${String(RUNS)} programs, ${locking}`, { timeout: 3_600_000 }, () => {
     fc.assert(
-      fc.property(familyPrograms(2, OPERATIONS), (programs) => {
+      fc.property(familyPrograms(2, 1, OPERATIONS), (programs) => {
         const race = { setup: familySetup, programs, config: { locking } };
         for (const strategy of ['mixed', 'bounded'] as const) {
           expect(exploreCase(race, { schedules: SCHEDULES, strategy })).not.toBeViolated();

@@ -16,7 +16,8 @@ afterAll(async () => {
 
 /** Programs per machine; more for a long search. */
 const RUNS = Number(process.env.PAGERACE_RUNS ?? 25);
-const OPERATIONS = 60;
+/** Of a program at least, and half of its most. */
+const OPERATIONS = 40;
 const LIMIT_MS = 3_600_000;
 
 async function heldOnThreads(programs: Op[][], config: Partial<MachineConfig>): Promise<number> {
@@ -41,7 +42,7 @@ for (const [cpus, name, config] of cases) {
   it(`holds for ${String(RUNS)} programs on ${String(cpus)} CPUs, ${name}`, { timeout: LIMIT_MS }, async () => {
     let forks = 0;
     await fc.assert(
-      fc.asyncProperty(familyPrograms(cpus, OPERATIONS), async (programs) => {
+      fc.asyncProperty(familyPrograms(cpus, OPERATIONS, 2 * OPERATIONS), async (programs) => {
         forks += await heldOnThreads(programs, config);
       }),
       { numRuns: RUNS, endOnFailure: true },

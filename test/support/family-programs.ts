@@ -32,11 +32,11 @@ const operation: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: range.map((r): Op => ({ op: 'mprotect', ...r, prot: 1 })) },
 );
 
-/** One program per CPU, of up to so many operations; every store has a value of its own. */
-export function familyPrograms(cpus: number, operations: number): fc.Arbitrary<Op[][]> {
+/** One program per CPU, of `least` to `most` operations; every store has a value of its own. */
+export function familyPrograms(cpus: number, least: number, most: number): fc.Arbitrary<Op[][]> {
   const programs = Array.from({ length: cpus }, (_, cpu) =>
     fc
-      .array(operation, { minLength: 1, maxLength: operations })
+      .array(operation, { minLength: least, maxLength: most })
       .map((ops) => ops.map((op, i) => (op.op === 'store' ? { ...op, value: (cpu + 1) * 0x10000 + i + 1 } : op))),
   );
   return fc.tuple(...programs);
