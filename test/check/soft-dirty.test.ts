@@ -26,19 +26,9 @@ describe('a page that was stored to after clear_refs', () => {
     expect(judged(stored)).toEqual([]);
   });
   it('neg: and does not say so, is found', () => {
-    expect(judged(stored, 0)).toMatchObject(
-      [
-        {
-          judge: 'soft-dirty',
-          message: /1 page stored to after clear_refs/,
-          details: [/0x75e52fc77000.*CPU 0 stored/],
-        },
-      ].map(({ judge, message, details }) => ({
-        judge,
-        message: expect.stringMatching(message),
-        details: details.map((text) => expect.stringMatching(text)),
-      })),
-    );
+    const [finding] = judged(stored, 0);
+    expect(finding?.message).toMatch(/^1 page stored to after clear_refs and not soft-dirty/);
+    expect(finding?.details[0]).toMatch(/^0x75e52fc77000.*CPU 0 stored at 0x75e52fc77000/);
   });
   it('in a child counts for the child alone', () => {
     const ops = [map(0, 2), store(0, 1), clearRefs, fork(1), as(1), clearRefs, store(0, 2)];
