@@ -205,7 +205,7 @@ describe('why', () => {
     await expectGolden(stdout.trimEnd(), 'why-pte-recheck');
   });
 
-  it('knows for every defence what breaks without it', async () => {
+  it('knows for every defence what breaks without it', { timeout: 300_000 }, async () => {
     const { status, stdout } = await runCli(['why']);
     expect(status).toBe(0);
     await expectGolden(stdout.trimEnd(), 'why');
