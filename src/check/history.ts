@@ -1,7 +1,15 @@
 // Histories: what each CPU loaded, stored and discarded, and when, by the machine's ticket clock.
 //
 // A worker sends its history back as one Float64Array, EVENT_DOUBLES numbers an event; judges read MemoryEvents.
-import { EVENT_CLEAR, EVENT_DISCARD, EVENT_DOUBLES, EVENT_FORK, EVENT_LOAD, EVENT_STORE } from '../kernel/program.ts';
+import {
+  EVENT_CLEAR,
+  EVENT_DISCARD,
+  EVENT_DOUBLES,
+  EVENT_FORK,
+  EVENT_LEFT_OUT,
+  EVENT_LOAD,
+  EVENT_STORE,
+} from '../kernel/program.ts';
 
 /** One load, store, discard, fork or clearing of soft-dirty bits by one CPU; times are tickets of the machine's clock. */
 export interface MemoryEvent {
@@ -11,6 +19,8 @@ export interface MemoryEvent {
   process?: number;
   /** For a fork: the number of the process that began with the memory of `process`. */
   child?: number;
+  /** For a fork: ranges in which the child's memory began as zeroes, or unmapped. */
+  leftOut?: { addr: number; length: number }[];
   /** Word address; first byte for a discard; else 0. */
   addr: number;
   /** Bytes, for a discard. */
@@ -38,6 +48,9 @@ export function decodeHistory(cpu: number, history: Float64Array): MemoryEvent[]
       events.push({ cpu, kind: 'discard', process, addr, length: value, value: 0, invoked, returned, failed });
     } else if (kind === EVENT_FORK) {
       events.push({ cpu, kind: 'fork', process, child: addr, addr: 0, length: 0, value: 0, invoked, returned });
+    } else if (kind === EVENT_LEFT_OUT) {
+      const fork = events.at(-1);
+      if (fork?.kind === 'fork') (fork.leftOut ??= []).push({ addr, length: value });
     } else if (kind === EVENT_CLEAR) {
       events.push({ cpu, kind: 'clear', process, addr: 0, length: 0, value: 0, invoked, returned });
     } else if (!failed) {
@@ -59,13 +72,15 @@ const EVENT_KINDS = {
 
 /** Encodes events of one CPU as decodeHistory reads them. */
 export function encodeHistory(events: readonly MemoryEvent[]): Float64Array {
-  const history = new Float64Array(events.length * EVENT_DOUBLES);
-  events.forEach((event, i) => {
-    const { kind, invoked, returned, process = 0, child = 0 } = event;
+  const rows = events.flatMap((event) => {
+    const { kind, invoked, returned, process = 0, child = 0, leftOut = [] } = event;
     const addr = kind === 'fork' ? child : event.addr;
     const value = kind === 'discard' ? event.length : event.value;
     const failed = event.failed === true ? 1 : 0;
-    history.set([EVENT_KINDS[kind], addr, value, invoked, returned, failed, process], i * EVENT_DOUBLES);
+    return [
+      [EVENT_KINDS[kind], addr, value, invoked, returned, failed, process],
+      ...leftOut.map((range) => [EVENT_LEFT_OUT, range.addr, range.length, invoked, returned, 0, child]),
+    ];
   });
-  return history;
+  return Float64Array.from(rows.flat());
 }

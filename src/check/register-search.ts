@@ -78,11 +78,16 @@ const REGISTERS: Specification<WordOperation, Registers> = {
     const { process = 0, child = 0 } = event;
     const register = registers[process] ?? ZEROED;
     // The child has the page that the parent's page table leads to, and none that is only in the parent's TLBs.
-    if (event.kind === 'fork') return [put(registers, child, { value: register.value, old: [] })];
+    if (event.kind === 'fork') return [put(registers, child, leavesOut(event) ? ZEROED : { ...register, old: [] })];
     const next = afterIn(register, operation);
     return event.kind === 'load' ? next.map(() => registers) : next.map((one) => put(registers, process, one));
   },
 };
+
+/** Whether a fork gave the child no copy of the word that this is the fork of (see withForks in user-memory.ts). */
+function leavesOut({ addr, leftOut = [] }: MemoryEvent): boolean {
+  return leftOut.some((range) => addr >= range.addr && addr < range.addr + range.length);
+}
 
 function put(registers: Registers, process: number, register: Register): Registers {
   const changed = registers.slice();

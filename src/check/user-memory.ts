@@ -68,22 +68,22 @@ function byWord(events: readonly MemoryEvent[]): Map<number, MemoryEvent[]> {
     else operations.push(event);
   }
   if (discards.length > 0) addDiscards(words, discards);
-  if (forks.length > 0) for (const [addr, operations] of words) words.set(addr, withForks(operations, forks));
+  if (forks.length > 0) for (const [addr, operations] of words) words.set(addr, withForks(addr, operations, forks));
   for (const operations of words.values()) operations.sort((a, b) => a.invoked - b.invoked);
   return words;
 }
 
 /**
  * Of one address, what can make a difference to a load: what processes did that load it, or that one which loads it
- * descends from, and the forks between these.
+ * descends from, and the forks between these, as forks of that address.
  */
-function withForks(operations: readonly MemoryEvent[], forks: readonly MemoryEvent[]): MemoryEvent[] {
+function withForks(addr: number, operations: readonly MemoryEvent[], forks: readonly MemoryEvent[]): MemoryEvent[] {
   const loaded = new Set(operations.filter(({ kind }) => kind === 'load').map(({ process = 0 }) => process));
   for (let known = -1; known < loaded.size;) {
     known = loaded.size;
     for (const { process = 0, child = 0 } of forks) if (loaded.has(child)) loaded.add(process);
   }
-  const between = forks.filter(({ child = 0 }) => loaded.has(child));
+  const between = forks.filter(({ child = 0 }) => loaded.has(child)).map((fork) => ({ ...fork, addr }));
   return [...operations.filter(({ process = 0 }) => loaded.has(process)), ...between];
 }
 

@@ -9,6 +9,7 @@ import { TLB_FLUSH_ALL, cpumask_clear_cpu, cpumask_set_cpu } from './arch/x86/tl
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
 import { clear_refs_write } from './fs/task_mmu.ts';
 import { mmput } from './kernel/fork.ts';
+import type { AddressRange } from './kernel/fork.ts';
 import {
   context_switch,
   current_mm,
@@ -80,10 +81,12 @@ export const EVENT_STORE = 1;
 export const EVENT_DISCARD = 2;
 /** A process was made: its memory began as its parent's was at some time during the operation. */
 export const EVENT_FORK = 3;
+/** Right after a fork: a range of the child that began as zeroes or unmapped, whatever its parent had there. */
+export const EVENT_LEFT_OUT = 5;
 /** Soft-dirty bits of the process were cleared during the operation. */
 export const EVENT_CLEAR = 4;
 /**
- * Doubles of one history event: kind, address (fork: number of the child), value (discard: length), invoked, returned,
+ * Doubles of one history event: kind, address (fork: number of the child), value (length of a range), invoked, returned,
  * signal (not 0: it failed), number of the process.
  */
 export const EVENT_DOUBLES = 7;
@@ -354,10 +357,14 @@ function* clear_refs(cpu: Cpu, mm: Word, seen: Observations): Steps<number> {
 /** fork, with its place in the history. */
 function* fork(cpu: Cpu, child: number, seen: Observations): Steps<number> {
   const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
-  const value = yield* kernel_clone(cpu, child);
+  const left_out: AddressRange[] = [];
+  const value = yield* kernel_clone(cpu, child, left_out);
   if (seen.keeps_history && value === 0) {
     const returned = control_add(cpu, header.clock, 1);
     seen.record(EVENT_FORK, child, 0, invoked, returned, 0, current_process(cpu));
+    for (const { start, end } of left_out) {
+      seen.record(EVENT_LEFT_OUT, start, end - start, invoked, returned, 0, child);
+    }
   }
   return value;
 }

@@ -328,7 +328,7 @@ describe('properties', () => {
         const mine = simulate(steps, true).filter((event) => event.cpu === 1);
         const all = [
           ...mine,
-          { ...fork(1, 2, 3, 98), cpu: 1 },
+          { ...fork(1, 2, 3, 98), cpu: 1, leftOut: [{ addr: PAGE, length: 8192 }] },
           { ...fork(0, 0, 1, 99), cpu: 1, kind: 'clear' as const },
         ];
         const back = decodeHistory(1, encodeHistory(all));
@@ -382,6 +382,14 @@ describe('forks', () => {
     expect(verdict([...family, load(0, 6, 7), inProcess(1, load(1, 6, 9))])).toMatch(
       /^lost store: CPU 1 stored 0x8 at 0x75e52fc77004 of process 1/,
     );
+  });
+  it('what a fork leaves out begins as zeroes', () => {
+    const leftOut = [{ addr: PAGE, length: 4096 }];
+    const wiped = [store(0, 5, 0), { ...fork(0, 1, 2, 3), leftOut }];
+    expect(verdict([...wiped, inProcess(1, load(0, 0, 4)), load(0, 5, 6)])).toBe('held');
+    expect(verdict([...wiped, inProcess(1, load(0, 5, 4)), load(0, 5, 6)])).not.toBe('held');
+    const elsewhere = [store(0, 5, 0), { ...fork(0, 1, 2, 3), leftOut: [{ addr: PAGE + 4096, length: 4096 }] }];
+    expect(verdict([...elsewhere, inProcess(1, load(0, 5, 4))])).toBe('held');
   });
   it('a number that is used again begins anew, and a discard is of one process', () => {
     const before = [store(0, 5, 0), fork(0, 1, 2, 3), inProcess(1, store(0, 6, 4)), fork(0, 1, 6, 7)];

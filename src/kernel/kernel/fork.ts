@@ -11,7 +11,7 @@ import { atomic_fetch_add, atomic_fetch_or, read, read_long, write, write_long }
 import type { Steps, Word } from '../memory.ts';
 import { rss_counter } from '../mm/anon.ts';
 import { copy_page_range } from '../mm/copy.ts';
-import { ENOMEM, MMF_OOM_SKIP } from '../mm/flags.ts';
+import { ENOMEM, MMF_OOM_SKIP, VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK } from '../mm/flags.ts';
 import { all_vmas, mt_bulk_store, mt_replace } from '../mm/maple.ts';
 import {
   mmap_read_lock,
@@ -27,7 +27,7 @@ import { TABLE_PGD, table_alloc_one, table_free } from '../mm/pgalloc.ts';
 import { anon_vma_fork } from '../mm/rmap.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../mm/slab.ts';
 import { lru_add_drain } from '../mm/swap.ts';
-import { vm_area_dup, vm_area_free, vma_mark_detached } from '../mm/vma.ts';
+import { vm_area_dup, vm_area_free, vm_flags_reset, vma_mark_detached } from '../mm/vma.ts';
 import { free_pgtables, unmap_page_range } from '../mm/zap.ts';
 import { PRINTK_BAD_PGTABLES_BYTES, PRINTK_BAD_RSS, printk } from '../printk.ts';
 
@@ -64,17 +64,26 @@ export function* mm_set_start_brk(cpu: Cpu, mm: Word, start_brk: number): Steps<
   yield* write_long(cpu, mm + mm_struct.brk, start_brk);
 }
 
-/** dup_mm: a copy of an address space, charged to the same memory group; 0 when out of memory, with nothing left behind. */
-export function* dup_mm(cpu: Cpu, oldmm: Word): Steps<Word> {
+/** Addresses from `start` up to `end`. */
+export interface AddressRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * dup_mm: a copy of an address space, charged to the same memory group; 0 when out of memory, with nothing left behind.
+ * What it does not have of the old one (VM_DONTCOPY, VM_WIPEONFORK) is added to `left_out`.
+ */
+export function* dup_mm(cpu: Cpu, oldmm: Word, left_out: AddressRange[]): Steps<Word> {
   const mm = yield* mm_alloc(cpu, yield* read(cpu, oldmm + mm_struct.memcg));
   if (mm === 0) return 0;
-  if ((yield* dup_mmap(cpu, mm, oldmm)) === 0) return mm;
+  if ((yield* dup_mmap(cpu, mm, oldmm, left_out)) === 0) return mm;
   yield* mmput(cpu, mm);
   return 0;
 }
 
 /** dup_mmap: the VMAs of `oldmm`, with what they map, become `mm`'s. 0 or -ENOMEM: what was copied so far is `mm`'s. */
-function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word): Steps<number> {
+function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word, left_out: AddressRange[]): Steps<number> {
   yield* mmap_write_lock(cpu, oldmm);
   // Nobody can wait for this one while holding that one: nobody knows it.
   yield* mmap_write_lock_nested(cpu, mm);
@@ -86,7 +95,7 @@ function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word): Steps<number> {
     // Until the parent's TLBs are flushed, faults are kept out: one that copied a page now would leave behind what other
     // CPUs, whose TLBs still let them, write to the page that it was (R17).
     if (defended(cpu, D_FORK_VMA_LOCK)) yield* vma_start_write(cpu, oldmm, mpnt);
-    error = yield* dup_vma(cpu, mm, mpnt);
+    error = yield* dup_vma(cpu, mm, mpnt, left_out);
     if (error !== 0) break;
   }
   yield* mmap_write_unlock(cpu, mm);
@@ -96,20 +105,27 @@ function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word): Steps<number> {
 }
 
 /** The body of dup_mmap's loop: one VMA. 0 or -ENOMEM. */
-function* dup_vma(cpu: Cpu, mm: Word, mpnt: Word): Steps<number> {
+function* dup_vma(cpu: Cpu, mm: Word, mpnt: Word, left_out: AddressRange[]): Steps<number> {
+  const vm_flags = yield* read(cpu, mpnt + vm_area.vm_flags);
+  const start = yield* read_long(cpu, mpnt + vm_area.vm_start);
+  const end = yield* read_long(cpu, mpnt + vm_area.vm_end);
+  const wiped = (vm_flags & VM_WIPEONFORK) !== 0;
+  if (wiped || (vm_flags & VM_DONTCOPY) !== 0) left_out.push({ start, end });
+  if ((vm_flags & VM_DONTCOPY) !== 0) return 0;
   const vma = yield* vm_area_dup(cpu, mm, mpnt);
   if (vma === 0) return -ENOMEM;
-  if ((yield* anon_vma_fork(cpu, vma, mpnt)) !== 0) {
+  if (!wiped && (yield* anon_vma_fork(cpu, vma, mpnt)) !== 0) {
     yield* vm_area_free(cpu, vma);
     return -ENOMEM;
   }
+  // Memory that the parent has locked is not locked in the child.
+  if ((vm_flags & VM_LOCKED) !== 0) yield* vm_flags_reset(cpu, vma, vm_flags & ~VM_LOCKED);
   yield* vma_mark_detached(cpu, vma, false);
   mt_bulk_store(cpu, mm, vma);
   yield* write(cpu, mm + mm_struct.map_count, (yield* read(cpu, mm + mm_struct.map_count)) + 1);
-  const start = yield* read_long(cpu, vma + vm_area.vm_start);
-  const pages = ((yield* read_long(cpu, vma + vm_area.vm_end)) - start) / PAGE_SIZE;
+  const pages = (end - start) / PAGE_SIZE;
   yield* write(cpu, mm + mm_struct.total_vm, (yield* read(cpu, mm + mm_struct.total_vm)) + pages);
-  return yield* copy_page_range(cpu, vma, mpnt);
+  return wiped ? 0 : yield* copy_page_range(cpu, vma, mpnt);
 }
 
 /** mmput: gives up one use; the last one tears the address space down. */

@@ -11,6 +11,7 @@ import type { Steps, Word } from '../memory.ts';
 import { EBUSY, EEXIST, EINVAL, ENOMEM, EPERM, ESRCH } from '../mm/flags.ts';
 import { recalc_sigpending } from '../mm/oom_kill.ts';
 import { __mmput, dup_mm, mmput } from './fork.ts';
+import type { AddressRange } from './fork.ts';
 
 /** The mm that this CPU runs programs in. @inline */
 export function current_mm(cpu: Cpu): Word {
@@ -93,12 +94,13 @@ export function* context_switch(cpu: Cpu, process: number): Steps<number> {
 
 /**
  * kernel_clone: process `child` begins with a copy of this one's address space, and no CPU runs it yet. 0; -EINVAL where
- * there can be no such number, -EEXIST where it is taken, -ENOMEM.
+ * there can be no such number, -EEXIST where it is taken, -ENOMEM. What the child does not have of its parent's memory is
+ * added to `left_out`.
  */
-export function* kernel_clone(cpu: Cpu, child: number): Steps<number> {
+export function* kernel_clone(cpu: Cpu, child: number, left_out: AddressRange[]): Steps<number> {
   if (!is_number(child)) return -EINVAL;
   if (!(yield* reserve(cpu, child))) return -EEXIST;
-  const mm = yield* dup_mm(cpu, current_mm(cpu));
+  const mm = yield* dup_mm(cpu, current_mm(cpu), left_out);
   yield* task_lock(cpu);
   yield* write(cpu, slot_of(child), mm);
   yield* task_unlock(cpu);

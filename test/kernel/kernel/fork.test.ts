@@ -3,8 +3,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entry_value } from '../../../src/kernel/arch/x86/pgtable.ts';
-import { CACHE_ANON_VMA_CHAIN, MM_ANONPAGES } from '../../../src/kernel/layout.ts';
-import { ENOMEM } from '../../../src/kernel/mm/flags.ts';
+import { CACHE_ANON_VMA_CHAIN, MM_ANONPAGES, vma as vm_area } from '../../../src/kernel/layout.ts';
+import { ENOMEM, SIGSEGV, VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK } from '../../../src/kernel/mm/flags.ts';
 import { FAIL_SITES } from '../../../src/machine/config.ts';
 import { snapshot } from '../../../src/machine/snapshot.ts';
 import type { Mapping } from '../../../src/machine/snapshot.ts';
@@ -46,9 +46,46 @@ describe('entries after a fork', () => {
   it('keep a child from what its parent maps later, and the other way round', () => {
     const family = new Family();
     family.run([map(0, 1), store(0, 7), fork(1), map(4, 1), store(4, 5)]);
-    expect(family.last([as(1), load(4)]).signal).toBe(11);
+    expect(family.last([as(1), load(4)]).signal).toBe(SIGSEGV);
     family.run([as(1), { op: 'munmap', addr: A, length: PAGE }]);
     expect(family.last([load(0)])).toEqual({ value: 7, faults: 0, signal: 0 });
+    family.end();
+  });
+});
+
+describe('regions that a child does not have as they are', () => {
+  /** Forks once the flags of the first VMA have `more`, as madvise or mlock would set them. */
+  const forked = (more: number): Family => {
+    const family = new Family();
+    family.run([map(0, 2), store(0, 7), map(8, 1), store(8, 5)]);
+    family.machine.words[family.mm(0).vmas[0]!.word + vm_area.vm_flags]! |= more;
+    family.run([fork(1)]);
+    return family;
+  };
+
+  it('VM_DONTCOPY: nothing is mapped there', () => {
+    const family = forked(VM_DONTCOPY);
+    expect(family.run([as(1), load(0), load(8)]).map(({ value, signal }) => [value, signal])).toEqual([
+      [0, 0],
+      [0, SIGSEGV],
+      [5, 0],
+    ]);
+    expect(family.mm(1)).toMatchObject({ mapCount: 1, totalVm: 1 });
+    family.end();
+  });
+
+  it('VM_WIPEONFORK: zeroes are', () => {
+    const family = forked(VM_WIPEONFORK);
+    expect(family.mm(1).vmas[0]!.anonVma).toBe(0);
+    expect(family.run([as(1), load(0), store(0, 1), load(0), as(0), load(0)]).map(({ value }) => value)).toEqual([
+      0, 0, 0, 1, 0, 7,
+    ]);
+    family.end();
+  });
+
+  it('VM_LOCKED: it is not locked', () => {
+    const family = forked(VM_LOCKED);
+    expect([0, 1].map((process) => family.mm(process).vmas[0]!.flags & VM_LOCKED)).toEqual([VM_LOCKED, 0]);
     family.end();
   });
 });
