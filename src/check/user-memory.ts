@@ -2,10 +2,12 @@
 //
 // Each word of user memory is a register that starts as 0. A history says when each load and store began and ended; an
 // order that respects those times and gives every load the value it saw must exist (linearizability, per word). A
-// discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs. Each process has
-// registers of its own; a fork makes the child's what the parent's are at some moment while it runs.
+// discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs. A monitor's fill
+// is a store to every word of its pages, which held what no load returns before. Each process has registers of its own; a
+// fork makes the child's what the parent's are at some moment while it runs.
 import { addressText, finding, wordText } from './finding.ts';
 import type { Finding } from './finding.ts';
+import { MISSING } from './history.ts';
 import type { MemoryEvent } from './history.ts';
 import { searchBudget, searchRegister } from './register-search.ts';
 import { checkDistinct, hasDistinctStores } from './register.ts';
@@ -54,20 +56,20 @@ export function judgeUserMemory(events: readonly MemoryEvent[]): UserMemoryVerdi
 /** Loads and stores of each address with the discards and forks that it takes part in, in order of their beginnings. */
 function byWord(events: readonly MemoryEvent[]): Map<number, MemoryEvent[]> {
   const words = new Map<number, MemoryEvent[]>();
-  const discards: MemoryEvent[] = [];
+  const ranges: MemoryEvent[] = [];
   const forks: MemoryEvent[] = [];
   for (const event of events) {
     // It changes what entries say, and no memory.
     if (event.kind === 'clear') continue;
-    if (event.kind === 'discard' || event.kind === 'fork') {
-      (event.kind === 'discard' ? discards : forks).push(event);
+    if (event.kind === 'discard' || event.kind === 'fill' || event.kind === 'fork') {
+      (event.kind === 'fork' ? forks : ranges).push(event);
       continue;
     }
     const operations = words.get(event.addr);
     if (operations === undefined) words.set(event.addr, [event]);
     else operations.push(event);
   }
-  if (discards.length > 0) addDiscards(words, discards);
+  if (ranges.length > 0) addRanges(words, ranges);
   if (forks.length > 0) for (const [addr, operations] of words) words.set(addr, withForks(addr, operations, forks));
   for (const operations of words.values()) operations.sort((a, b) => a.invoked - b.invoked);
   return words;
@@ -87,18 +89,20 @@ function withForks(addr: number, operations: readonly MemoryEvent[], forks: read
   return [...operations.filter(({ process = 0 }) => loaded.has(process)), ...between];
 }
 
-function addDiscards(words: Map<number, MemoryEvent[]>, discards: readonly MemoryEvent[]): void {
+/** Adds discards, and fills as stores, to the operations of each address that they take in. */
+function addRanges(words: Map<number, MemoryEvent[]>, ranges: readonly MemoryEvent[]): void {
   const addresses = Float64Array.from(words.keys()).sort();
-  for (const discard of discards) {
+  for (const range of ranges) {
     let low = 0;
     let high = addresses.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (addresses[middle]! < discard.addr) low = middle + 1;
+      if (addresses[middle]! < range.addr) low = middle + 1;
       else high = middle;
     }
-    for (; low < addresses.length && addresses[low]! < discard.addr + discard.length; low++) {
-      words.get(addresses[low]!)?.push(discard);
+    for (; low < addresses.length && addresses[low]! < range.addr + range.length; low++) {
+      const addr = addresses[low]!;
+      words.get(addr)?.push(range.kind === 'fill' ? { ...range, kind: 'store', addr } : range);
     }
   }
 }
@@ -176,6 +180,9 @@ function sentence(why: Contradiction, operations: readonly MemoryEvent[], events
   if (lost === undefined)
     return `load by CPU ${String(load.cpu)} at ${place} returned ${value}; no order of the stores explains it`;
   const later = `later load by CPU ${String(load.cpu)} returned ${value}; no order of the stores explains it`;
+  if (lost.value === MISSING) {
+    return `load by CPU ${String(load.cpu)} at ${place} returned ${value}: nobody had filled the page, which a monitor watches`;
+  }
   if (lost.kind === 'discard') return `stale load: CPU ${String(lost.cpu)} discarded ${place}, ${later}`;
   return `lost store: CPU ${String(lost.cpu)} stored ${wordText(lost.value)} at ${place}, ${later}`;
 }

@@ -36,6 +36,8 @@ export const D_VMA_LOCK = 14;
 export const D_FORK_VMA_LOCK = 15;
 export const D_COW_FLUSH = 16;
 export const D_SOFT_DIRTY_FLUSH = 17;
+export const D_UFFD_MISSING = 18;
+export const D_UFFD_MUST_WAIT = 19;
 
 /** Bit number i of a machine's `without` mask is entry i. */
 export const DEFENCES: readonly Defence[] = [
@@ -164,6 +166,20 @@ export const DEFENCES: readonly Defence[] = [
     closes: 'a TLB still lets a CPU write to a page that was write-protected to see who writes to it',
     without: 'a page that was written to does not say so: an incremental copy of the process lacks a store',
     evidence: 'v6.8 fs/proc/task_mmu.c inc_tlb_flush_pending; 29a951dfb3c3 "mm: fix clear_refs_write locking"',
+  },
+  {
+    name: 'uffd_missing',
+    where: 'userfaultfd_missing under the PTL, do_anonymous_page, mm/memory.c:4333',
+    closes: 'a fault fills a page that is still missing, and that a monitor is about to fill',
+    without: "a thread reads zeroes in place of the monitor's data, whose copy then fails with EEXIST",
+    evidence: 'v6.8 mm/memory.c:4333 "Deliver the page fault to userland, check inside PT lock"',
+  },
+  {
+    name: 'uffd_must_wait',
+    where: 'userfaultfd_must_wait once the fault is queued, handle_userfault, fs/userfaultfd.c:322',
+    closes: 'the page is filled after the fault has found it missing and before the fault is in the queue',
+    without: 'the wake-up comes before the sleep: the thread waits for a page that is there, for ever',
+    evidence: 'v6.8 fs/userfaultfd.c:322 "Verify the pagetables are still not ok"',
   },
 ];
 

@@ -9,7 +9,7 @@ import { TLB_FLUSH_ALL, cpumask_clear_cpu, cpumask_set_cpu } from './arch/x86/tl
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
 import { clear_refs_write } from './fs/task_mmu.ts';
 import { mmput } from './kernel/fork.ts';
-import type { AddressRange } from './kernel/fork.ts';
+import type { LeftOut } from './kernel/fork.ts';
 import {
   context_switch,
   current_mm,
@@ -30,6 +30,8 @@ import {
   local_read_long,
 } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
+import { EVENT_UNWATCHED, monitor_call } from './monitor.ts';
+import type { MonitorOp } from './monitor.ts';
 import { MADV_DONTNEED, MAP_FIXED, SIGKILL, EFAULT } from './mm/flags.ts';
 import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
 import { sys_madvise } from './mm/madvise.ts';
@@ -72,9 +74,10 @@ export type Op =
   | { op: 'exit_process'; process: number }
   /** Nothing in the process is soft-dirty afterwards (echo 4 > /proc/self/clear_refs). */
   | { op: 'clear_refs' }
+  | MonitorOp
   | { op: 'exit' };
 
-/** Kinds of history events. */
+/** Kinds of history events; those of monitors are in monitor.ts. */
 export const EVENT_LOAD = 0;
 export const EVENT_STORE = 1;
 /** A range became zero, or unmapped, at some time during the operation. */
@@ -87,7 +90,7 @@ export const EVENT_LEFT_OUT = 5;
 export const EVENT_CLEAR = 4;
 /**
  * Doubles of one history event: kind, address (fork: number of the child), value (length of a range), invoked, returned,
- * signal (not 0: it failed), number of the process.
+ * signal (not 0: it failed; fill: the word), number of the process.
  */
 export const EVENT_DOUBLES = 7;
 
@@ -298,6 +301,14 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
       return yield* clear_refs(cpu, mm, seen);
     case 'exit_process':
       return yield* exit_process(cpu, op.process);
+    case 'uffd_register':
+    case 'uffd_unregister':
+    case 'uffd_copy':
+    case 'uffd_zeropage':
+    case 'uffd_wake':
+    case 'uffd_serve':
+    case 'uffd_close':
+      return yield* monitor_call(cpu, mm, op, seen);
     case 'drain_pages':
       yield* drain_pages(cpu, op.cpu);
       return 0;
@@ -357,13 +368,15 @@ function* clear_refs(cpu: Cpu, mm: Word, seen: Observations): Steps<number> {
 /** fork, with its place in the history. */
 function* fork(cpu: Cpu, child: number, seen: Observations): Steps<number> {
   const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
-  const left_out: AddressRange[] = [];
+  const left_out: LeftOut[] = [];
   const value = yield* kernel_clone(cpu, child, left_out);
   if (seen.keeps_history && value === 0) {
     const returned = control_add(cpu, header.clock, 1);
     seen.record(EVENT_FORK, child, 0, invoked, returned, 0, current_process(cpu));
-    for (const { start, end } of left_out) {
-      seen.record(EVENT_LEFT_OUT, start, end - start, invoked, returned, 0, child);
+    // What is whole belongs to the event of the fork, so it comes first.
+    left_out.sort((a, b) => Number(b.whole) - Number(a.whole));
+    for (const { start, end, whole } of left_out) {
+      seen.record(whole ? EVENT_LEFT_OUT : EVENT_UNWATCHED, start, end - start, invoked, returned, 0, child);
     }
   }
   return value;

@@ -6,8 +6,11 @@ import { READ_ONCE_64, read, read_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import {
   EFAULT,
+  EINTR,
   EINVAL,
   ENOMEM,
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_KILLABLE,
   FAULT_FLAG_WRITE,
   MADV_DODUMP,
   MADV_DONTDUMP,
@@ -21,12 +24,14 @@ import {
   VM_ACCESS_FLAGS,
   VM_FAULT_ERROR,
   VM_FAULT_OOM,
+  VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_WRITE,
 } from './flags.ts';
 import { all_vmas } from './maple.ts';
 import { handle_mm_fault } from './memory.ts';
 import { mmap_read_lock, mmap_read_unlock } from './mmap_lock.ts';
+import { fatal_signal_pending } from './oom_kill.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from './mmu_gather.ts';
 import { pte_offset_map, pte_unmap } from './pgtable-generic.ts';
 import { lru_add_drain } from './swap.ts';
@@ -84,8 +89,23 @@ export function* sys_madvise(cpu: Cpu, mm: Word, address: number, length: number
 /** Faults that one page of a populate may take: a lost race is tried again, not for ever. */
 const POPULATE_TRIES = 1000;
 
-/** faultin_page_range: makes every page of [start, end) present. Under mmap_lock for read. 0 or a negative error. */
+/**
+ * faultin_page_range: makes every page of [start, end) present. Under mmap_lock for read, which is given up and taken
+ * again where a fault waits for a monitor. 0 or a negative error.
+ */
 export function* populate_range(cpu: Cpu, mm: Word, start: number, end: number, write: boolean): Steps<number> {
+  let at = start;
+  for (;;) {
+    const reached = yield* populate_vmas(cpu, mm, at, end, write);
+    if (reached <= 0) return reached;
+    yield* mmap_read_lock(cpu, mm);
+    if (fatal_signal_pending(cpu)) return -EINTR;
+    at = reached;
+  }
+}
+
+/** As populate_range; or the address of a page whose fault has given mmap_lock up, where it is to be gone on. */
+function* populate_vmas(cpu: Cpu, mm: Word, start: number, end: number, write: boolean): Steps<number> {
   let reached = start;
   for (const vma of yield* all_vmas(cpu, mm)) {
     const vm_start = yield* read_long(cpu, vma + vm_area.vm_start);
@@ -103,11 +123,14 @@ export function* populate_range(cpu: Cpu, mm: Word, start: number, end: number, 
   return reached < end ? -ENOMEM : 0;
 }
 
+/** As populate_vmas, within one VMA. */
 function* populate_vma(cpu: Cpu, vma: Word, start: number, end: number, write: boolean): Steps<number> {
+  const flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | (write ? FAULT_FLAG_WRITE : 0);
   for (let at = start; at < end; at += PAGE_SIZE) {
     let fault = VM_FAULT_OOM;
     for (let tries = 0; tries < POPULATE_TRIES; tries++) {
-      fault = yield* handle_mm_fault(cpu, vma, at, write ? FAULT_FLAG_WRITE : 0);
+      fault = yield* handle_mm_fault(cpu, vma, at, flags);
+      if ((fault & VM_FAULT_RETRY) !== 0) return at;
       if ((fault & VM_FAULT_ERROR) !== 0 || (yield* page_is_there(cpu, at, write))) break;
     }
     if ((fault & VM_FAULT_OOM) !== 0) return -ENOMEM;
