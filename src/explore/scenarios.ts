@@ -235,7 +235,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'userfault-vs-copy',
     shows: 'a monitor fills a page while another CPU faults on it: the fault ends, whichever comes first',
-    defences: { uffd_must_wait: ['deadlock'], uffd_missing: ['I13'] },
+    defences: { uffd_missing: ['I13'], uffd_must_wait: ['deadlock'] },
     cpus: [2],
     setup: [map(A, 4), store(A + PAGE, 9), watch(A, 4)],
     programs: () => [[store(A, 1), load(A + 4)], [fill(A)]],
