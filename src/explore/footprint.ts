@@ -40,6 +40,7 @@ const CLASS_OF: Readonly<Record<StepKind, number>> = {
   'hw-read': READ,
   'user-read': READ,
   'user-write': WRITE,
+  'user-rmw': WRITE,
   note: READ,
 };
 

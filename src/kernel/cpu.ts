@@ -226,6 +226,11 @@ export function count_vm_event(cpu: Cpu, event: number): void {
   cpu.words[cpu.vm_events + event]! += 1;
 }
 
+/** How many such events this CPU has counted. @inline */
+export function vm_event(cpu: Cpu, event: number): number {
+  return cpu.words[cpu.vm_events + event]!;
+}
+
 /** Counts `delta` events of this CPU. @inline */
 export function count_vm_events(cpu: Cpu, event: number, delta: number): void {
   cpu.words[cpu.vm_events + event]! += delta;

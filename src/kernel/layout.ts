@@ -89,8 +89,10 @@ export const mm_struct = {
   /** In pages. */
   total_vm: 22,
   def_flags: 23,
+  /** In pages: VMAs with VM_LOCKED. */
+  locked_vm: 24,
   /** NR_MM_COUNTERS percpu_counters, each percpu_counter.counters + cpus words. */
-  rss_stat: 24,
+  rss_stat: 26,
 } as const;
 
 /** struct vm_area_struct. */
@@ -217,6 +219,7 @@ export const PER_CPU_PAGES_WORDS = 12;
 export const lruvec = { lru_lock: 0, lists: 3, sizes: 13 } as const;
 export const LRUVEC_WORDS = 18;
 export const LRU_INACTIVE_ANON = 0;
+export const LRU_INACTIVE_FILE = 2;
 export const NR_LRU_LISTS = 5;
 
 export const PAGEVEC_SIZE = 15;

@@ -3,7 +3,7 @@ import * as kernel from '../kernel/index.ts';
 import type { Cpu } from '../kernel/cpu.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
 import type { LockingRules } from '../kernel/mm/design.ts';
-import { EVENT_DOUBLES } from '../kernel/program.ts';
+import { EVENT_DOUBLES } from '../kernel/observations.ts';
 import type { Op } from '../kernel/program.ts';
 import { LOCK_CLASSES, cpu_area } from '../kernel/layout.ts';
 import type { CpuOutcome } from './gang.ts';
@@ -153,8 +153,11 @@ function outcomeOf(lane: Lane): CpuOutcome {
     status: lane.pending !== undefined ? 'stopped' : lane.alive ? 'done' : 'killed',
     values: seen.values,
     faults: seen.faults,
+    minorFaults: seen.minor_faults,
     signals: seen.signals,
     totalFaults: seen.total_faults,
+    minFlt: seen.min_flt,
+    majFlt: seen.maj_flt,
     history: seen.history.subarray(0, seen.events * EVENT_DOUBLES).slice(),
   };
 }
