@@ -93,9 +93,9 @@ export class CpuStoreBuffer implements StoreBuffer {
     else this.push(seen, { word, data: data.slice() });
   }
 
-  store_bytes(word: number, value: number, mask: number): void {
+  merge(word: number, value: number, mask: number): void {
     const seen = this.seenAt(word, 1);
-    if (seen < 0) this.words[word] = merged(this.words[word]!, value, mask);
+    if (seen < 0) this.words[word] = mergedWord(this.words[word]!, value, mask);
     else this.push(seen, { word, data: Int32Array.of(value), mask });
   }
 
@@ -110,7 +110,7 @@ export class CpuStoreBuffer implements StoreBuffer {
     let value = this.words[word]!;
     for (const store of this.stores) {
       const at = word - store.word;
-      if (at >= 0 && at < store.data.length) value = merged(value, store.data[at]!, store.mask);
+      if (at >= 0 && at < store.data.length) value = mergedWord(value, store.data[at]!, store.mask);
     }
     return value;
   }
@@ -151,12 +151,12 @@ export class CpuStoreBuffer implements StoreBuffer {
   /** Takes a store to memory. */
   drain(store: BufferedStore): void {
     if (store.mask === undefined) this.words.set(store.data, store.word);
-    else this.words[store.word] = merged(this.words[store.word]!, store.data[0]!, store.mask);
+    else this.words[store.word] = mergedWord(this.words[store.word]!, store.data[0]!, store.mask);
     this.stores.splice(this.stores.indexOf(store), 1);
   }
 }
 
 /** A word after a store of those bits of `value` that `mask` has; all of them if it is left out. */
-function merged(word: number, value: number, mask = -1): number {
+function mergedWord(word: number, value: number, mask = -1): number {
   return (word & ~mask) | (value & mask);
 }

@@ -218,7 +218,8 @@ function checkAccess(op: string, { addr, size, value }: Readonly<Record<string, 
   }
   if (op !== 'load' && op !== 'store') return;
   if (size !== undefined && !SIZES.includes(size)) {
-    throw new UsageError(`${where}: a ${op} can't be of ${String(size)} bytes: use 1, 2, 4 or 8, for example size: 4.`);
+    const said = JSON.stringify(size);
+    throw new UsageError(`${where}: a ${op} can't be of ${said} bytes: use 1, 2, 4 or 8, for example size: 4.`);
   }
   if (op === 'store' && size === 8 && Number(value) < 0) {
     throw new UsageError(

@@ -81,7 +81,7 @@ export interface StoreBuffer {
   /** A store of `data.length` words from `word`; the buffer copies them. */
   store(word: Word, data: Int32Array): void;
   /** A store of those bits of one word that `mask` has: the others are whatever memory holds when it goes out. */
-  store_bytes(word: Word, value: number, mask: number): void;
+  merge(word: Word, value: number, mask: number): void;
   /** What this CPU would load from one word. */
   load(word: Word): number;
   /** Stores from now on go out after those that wait now. */
@@ -373,7 +373,7 @@ export function* user_store(cpu: Processor, word: Word, value: number): Steps<vo
 export function* user_store_bytes(cpu: Processor, word: Word, value: number, mask: number): Steps<void> {
   if (cpu.about('user-write', word)) yield cpu.step;
   if (STEPPED && cpu.store_buffer !== undefined) {
-    cpu.store_buffer.store_bytes(word, value, mask);
+    cpu.store_buffer.merge(word, value, mask);
     return;
   }
   let found = cpu.words[word]!;

@@ -93,7 +93,7 @@ function makeStage(id: number, words: number): Stage {
         store: (_word, data) => {
           stage.stored = [...data];
         },
-        store_bytes: (_word, value) => {
+        merge: (_word, value) => {
           stage.stored = [value];
         },
         load: (word) => memory[word]!,
