@@ -69,6 +69,7 @@ function readMm(m: Reader, frames: Frames, ways: Uint8Array, mm: number): MmReco
     flags: m.word(mm + mm_struct.flags),
     mapCount: m.word(mm + mm_struct.map_count),
     totalVm: m.word(mm + mm_struct.total_vm),
+    lockedVm: m.word(mm + mm_struct.locked_vm),
     vmas: readVmas(m, mm),
     mappings: [],
     tables: [],

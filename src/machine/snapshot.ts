@@ -65,6 +65,8 @@ export interface MmRecord {
   flags: number;
   mapCount: number;
   totalVm: number;
+  /** Pages that are locked. */
+  lockedVm: number;
   vmas: VmaRecord[];
   mappings: Mapping[];
   /** Its page tables, the pgd first; a frame appears once per way that leads to it. */
