@@ -53,8 +53,8 @@ export function anyOp(value: fc.Arbitrary<number>): fc.Arbitrary<Op> {
     },
     {
       weight: 2,
-      arbitrary: fc.tuple(page, page, fc.constantFrom(3, 3, 7, 0)).map(([addr, new_addr, flags]): Op => {
-        return { op: 'mremap', addr, old_length: PAGE, new_length: PAGE, flags, new_addr };
+      arbitrary: fc.tuple(page, page, fc.constantFrom(3, 3, 7, 0)).map(([addr, target, flags]): Op => {
+        return { op: 'mremap', addr, old_length: PAGE, new_length: PAGE, flags, new_addr: target };
       }),
     },
     { weight: 1, arbitrary: fc.nat(16).map((n): Op => ({ op: 'brk', addr: 0x555555560000 + n * PAGE })) },
