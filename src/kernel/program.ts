@@ -160,6 +160,15 @@ function* user_mode(cpu: Cpu): Steps<void> {
 
 /** Runs a program to its end. False if the process that it then ran was killed on the way. */
 export function* run_program(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<boolean> {
+  const minor = vm_event(cpu, MIN_FLT);
+  const major = vm_event(cpu, MAJ_FLT);
+  const alive = yield* run_ops(cpu, ops, seen);
+  seen.min_flt += vm_event(cpu, MIN_FLT) - minor;
+  seen.maj_flt += vm_event(cpu, MAJ_FLT) - major;
+  return alive;
+}
+
+function* run_ops(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<boolean> {
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i]!;
     yield* user_mode(cpu);
@@ -167,16 +176,13 @@ export function* run_program(cpu: Cpu, ops: readonly Op[], seen: Observations): 
     if (op.op === 'exit') return true;
     if (op.op === 'repeat') {
       for (let n = 0; n < op.times; n++) {
-        if (!(yield* run_program(cpu, op.ops, seen))) return false;
+        if (!(yield* run_ops(cpu, op.ops, seen))) return false;
       }
       continue;
     }
     if (cpu.note('op', i, op)) yield cpu.step;
     const minor = vm_event(cpu, MIN_FLT);
-    const major = vm_event(cpu, MAJ_FLT);
     const signal = yield* run_op(cpu, current_mm(cpu), op, i, seen);
-    seen.min_flt += vm_event(cpu, MIN_FLT) - minor;
-    seen.maj_flt += vm_event(cpu, MAJ_FLT) - major;
     if (i < seen.signals.length) {
       seen.signals[i] = signal;
       seen.minor_faults[i] = vm_event(cpu, MIN_FLT) - minor;
@@ -225,8 +231,14 @@ function* access(
   seen: Observations,
 ): Steps<void> {
   const result = seen.access;
+  const is_word = is_word_access(addr, size);
+  if (is_word && !seen.keeps_history) {
+    yield* user_access(cpu, mm, addr, write, value, result);
+    seen.total_faults += result.faults;
+    return;
+  }
   const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
-  if (is_word_access(addr, size)) yield* user_access(cpu, mm, addr, write, value, result);
+  if (is_word) yield* user_access(cpu, mm, addr, write, value, result);
   else yield* user_access_bytes(cpu, mm, addr, size, write, value, result);
   seen.total_faults += result.faults;
   if (!seen.keeps_history) return;
