@@ -7,6 +7,7 @@
 import type { Execution } from './execution.ts';
 import type { Footprint } from './footprint.ts';
 import { NondeterminismError } from './nondeterminism.ts';
+import { orderByRaces } from './race-order.ts';
 import { RewindingExecution } from './rewinding-execution.ts';
 import { Trace } from './trace.ts';
 import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
@@ -20,6 +21,8 @@ export interface Root {
   readonly prefix: readonly number[];
   readonly sleep: readonly Footprint[];
   readonly tree: readonly WakeNode[];
+  /** The order in which procs are chosen where the choice is free. A search from the beginning finds one if none is given. */
+  readonly order?: readonly number[] | undefined;
 }
 
 /** A point of an unfinished search with branches left. */
@@ -44,7 +47,8 @@ export type OnExecution = () => 'go on' | 'stop';
 /** There are more procs than the clocks have entries: the search must begin again with wider ones. */
 export class TooManyProcsError extends Error {}
 
-const EMPTY: readonly WakeNode[] = [];
+const BEGINNING: Root = { prefix: [], sleep: [], tree: [] };
+const NO_ORDER: readonly number[] = [];
 /** Stands in a tree for the branch under way where no tree asked for it: its step is the trace's. */
 const CHOSEN: WakeNode = { proc: -1, cls: 0, word: 0, width: 0, also: 0, children: [] };
 
@@ -70,10 +74,13 @@ export class Dpor {
   private readonly reversal: TraceReversal;
   /** Per depth: the branches after a step that no tree asked for; all gone when the search goes back over it. */
   private readonly unplanned: WakeNode[][] = [];
+  /** In which procs are chosen; those that are not in it come after it, by their numbers. */
+  private chosenIn: readonly number[];
   private finished = false;
 
-  constructor(execution: Execution, width: number, root: Root = { prefix: [], sleep: [], tree: EMPTY }) {
+  constructor(execution: Execution, width: number, root: Root = BEGINNING) {
     this.execution = execution;
+    this.chosenIn = root.order ?? NO_ORDER;
     this.trace = new Trace(execution, width);
     this.root = root;
     this.reversal = new TraceReversal(this.trace);
@@ -89,11 +96,17 @@ export class Dpor {
     return this.finished;
   }
 
+  /** The order in which procs are chosen, once it was found. */
+  get order(): readonly number[] {
+    return this.chosenIn;
+  }
+
   /** Explores until everything was, `onExecution` says stop, or `limit` more executions were. */
   run(onExecution: OnExecution, limit?: number): void {
     const until = this.executions + (limit ?? Infinity);
     while (!this.finished && this.executions < until) {
-      const complete = this.runOnce();
+      let complete = this.runOnce();
+      if (this.isFirst && this.findOrder()) complete = this.runOnce();
       if (this.execution.discovered) return;
       if (complete) this.executions += 1;
       else this.blocked += 1;
@@ -130,6 +143,28 @@ export class Dpor {
       this.step(next.proc);
       this.descend(depth, next.children);
     }
+  }
+
+  /** Whether the first execution of a search from the beginning has just been run, in no particular order. */
+  private get isFirst(): boolean {
+    const { root, executions } = this;
+    return executions === 0 && root.prefix.length === 0 && root.order === undefined;
+  }
+
+  /** After the first execution: whether there is a better order. That execution is then none, and begins again. */
+  private findOrder(): boolean {
+    const { execution, trace } = this;
+    // One that can't go back begins again each time, whatever the order.
+    if (!(execution instanceof RewindingExecution) || execution.overran) return false;
+    const order = orderByRaces(trace, trace.foundRaces, execution.cpus);
+    if (order.every((proc, i) => proc === i)) return false;
+    this.chosenIn = order;
+    trace.takeRaces(false);
+    while (trace.length > 0) {
+      trace.pop();
+      this.tree[trace.length]!.pop();
+    }
+    return true;
   }
 
   /** Runs from the beginning to where the last execution is left. */
@@ -174,15 +209,16 @@ export class Dpor {
     this.begun[depth + 1] = 0;
   }
 
-  /** Whoever went last, if it can; else the first that can. -1: nobody can. -2: all that can sleep. */
+  /** Whoever went last, if it can; else the first in the order that can. -1: nobody can. -2: all that can sleep. */
   private choose(depth: number): number {
-    const { execution } = this;
+    const { execution, chosenIn } = this;
     const sleep = this.sleep[depth]!;
-    const last = depth > 0 ? this.trace.procOf(depth - 1) : 0;
+    const last = depth > 0 ? this.trace.procOf(depth - 1) : -1;
     let someone = false;
     const { procs } = execution;
-    for (let i = 0; i < procs; i++) {
-      const proc = i === 0 ? last : i <= last ? i - 1 : i;
+    for (let i = last < 0 ? 0 : -1; i < procs; i++) {
+      const proc = i < 0 ? last : (chosenIn[i] ?? i);
+      if (i >= 0 && proc === last) continue;
       if (!execution.isEnabled(proc)) continue;
       someone = true;
       if (!isAsleep(sleep, proc)) return proc;

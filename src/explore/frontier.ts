@@ -6,7 +6,7 @@
 // ahead of its turn, by somebody else: what came of it counts if, when its turn comes, it is still the same job. So
 // what is explored, and what is found first, is what one search that runs through explores and finds.
 import { Dpor, TooManyProcsError } from './dpor.ts';
-import type { Above, OpenPoint } from './dpor.ts';
+import type { Above, OpenPoint, Root } from './dpor.ts';
 import type { Execution } from './execution.ts';
 import type { Footprint } from './footprint.ts';
 import { failureOf } from './shrink.ts';
@@ -18,12 +18,8 @@ import type { WakeNode } from './wakeup.ts';
 /** Executions of one job. */
 export const JOB_EXECUTIONS = 500;
 
-/** One piece of a search: procs to run, what sleeps where the last of them is taken, and the wakeup tree after it. */
-export interface Job {
-  readonly prefix: readonly number[];
-  readonly sleep: readonly Footprint[];
-  readonly tree: readonly WakeNode[];
-}
+/** One piece of a search. */
+export type Job = Root;
 
 /** What came of a job. */
 export interface JobResult {
@@ -32,6 +28,8 @@ export interface JobResult {
   readonly steps: number;
   readonly failure: FailingSchedule | undefined;
   readonly above: readonly Above[];
+  /** The order in which procs were chosen. */
+  readonly order: readonly number[];
   /** What the last step of the prefix did; undefined for the job that begins a search. */
   readonly root: Footprint | undefined;
   /** What it did not get to; empty if it has finished. */
@@ -77,6 +75,7 @@ export function runJob(execution: Execution, job: Job, options: JobOptions): Job
     steps,
     failure: failures[0],
     above: dpor.above,
+    order: dpor.order,
     root: dpor.rootStep,
     open: dpor.isFinished ? [] : dpor.open(),
     discovered: execution.discovered ? execution.shared.list() : [],
@@ -101,6 +100,8 @@ export class Frontier {
   failure: FailingSchedule | undefined = undefined;
   private points: Point[] = [];
   private started = false;
+  /** The order in which procs are chosen: the first job finds it, all others keep to it. */
+  private order: readonly number[] | undefined = undefined;
 
   /** The next job in the order of the search; undefined if nothing is left. */
   next(): Job | undefined {
@@ -109,14 +110,15 @@ export class Frontier {
 
   /** The next jobs as they look now, at most `count`; only the first is sure to be one. */
   upcoming(count: number): Job[] {
-    if (!this.started) return [{ prefix: [], sleep: [], tree: [] }];
+    const { order } = this;
+    if (!this.started) return [{ prefix: [], sleep: [], tree: [], order }];
     const jobs: Job[] = [];
     for (let i = this.points.length - 1; i >= 0 && jobs.length < count; i--) {
       const { prefix, sleep, current, tree } = this.points[i]!;
       const asleep = current === undefined ? [...sleep] : [...sleep, current];
       for (const branch of tree) {
         if (jobs.length === count) break;
-        jobs.push({ prefix: [...prefix, branch.proc], sleep: [...asleep], tree: branch.children });
+        jobs.push({ prefix: [...prefix, branch.proc], sleep: [...asleep], tree: branch.children, order });
         const { proc, cls, word, width, also } = branch;
         asleep.push({ proc, cls, word, width, also });
       }
@@ -136,6 +138,7 @@ export class Frontier {
       parent.current = result.root;
     }
     this.started = true;
+    this.order = result.order;
     for (const { depth, reversal } of result.above) {
       const { sleep, tree } = this.points[depth]!;
       const stored = new StoredReversal(reversal);
@@ -163,8 +166,8 @@ export class Frontier {
 
   /** The search as data. */
   save(): SavedFrontier {
-    const { executions, blocked, steps, failure, started, points } = this;
-    return { executions, blocked, steps, failure, started, points };
+    const { executions, blocked, steps, failure, started, order, points } = this;
+    return { executions, blocked, steps, failure, started, order, points };
   }
 
   /** Goes on with a saved search. */
@@ -175,6 +178,7 @@ export class Frontier {
     frontier.steps = saved.steps;
     frontier.failure = saved.failure;
     frontier.started = saved.started;
+    frontier.order = saved.order;
     frontier.points = saved.points.map(({ prefix, sleep, current, tree }) => ({
       prefix,
       sleep: [...sleep],
@@ -192,6 +196,7 @@ export interface SavedFrontier {
   readonly steps: number;
   readonly failure: FailingSchedule | undefined;
   readonly started: boolean;
+  readonly order: readonly number[] | undefined;
   readonly points: readonly OpenPoint[];
 }
 

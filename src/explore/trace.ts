@@ -164,6 +164,11 @@ export class Trace extends EventTable {
     this.unlink(event);
   }
 
+  /** Races found since the last `takeRaces`. */
+  get foundRaces(): readonly Race[] {
+    return this.races;
+  }
+
   /** Races found since the last call, those of CPUs that wait at the end included if it is the end. */
   takeRaces(atEnd: boolean): readonly Race[] {
     if (atEnd) this.findWaitingRaces();
