@@ -9,9 +9,12 @@ import type { Footprint } from './footprint.ts';
 import { NondeterminismError } from './nondeterminism.ts';
 import { orderByRaces } from './race-order.ts';
 import { RewindingExecution } from './rewinding-execution.ts';
+import { TraceReversal, reversalData } from './reversal.ts';
+import type { ReversalData } from './reversal.ts';
+import { SleepSets } from './sleep.ts';
 import { Trace } from './trace.ts';
-import { TraceReversal, insert, isCovered, reversalData } from './wakeup.ts';
-import type { ReversalData, WakeNode } from './wakeup.ts';
+import { WakeupTrees } from './wakeup.ts';
+import type { WakeNode } from './wakeup.ts';
 
 /**
  * Where a search begins: procs to run first; the steps that sleep where the last of them is taken; and the wakeup tree
@@ -49,13 +52,6 @@ export class TooManyProcsError extends Error {}
 
 const BEGINNING: Root = { prefix: [], sleep: [], tree: [] };
 const NO_ORDER: readonly number[] = [];
-/** Stands in a tree for the branch under way where no tree asked for it: its step is the trace's. */
-const CHOSEN: WakeNode = { proc: -1, cls: 0, word: 0, width: 0, also: 0, children: [] };
-
-function isAsleep(sleep: readonly Footprint[], proc: number): boolean {
-  for (let i = 0; i < sleep.length; i++) if (sleep[i]!.proc === proc) return true;
-  return false;
-}
 
 /** A depth-first search from a root. */
 export class Dpor {
@@ -66,14 +62,13 @@ export class Dpor {
   private readonly execution: Execution;
   readonly trace: Trace;
   private readonly root: Root;
-  /** Per depth: sleeping steps, and the wakeup tree, whose first branch is the one being explored. */
-  private readonly sleep: Footprint[][] = [];
-  private readonly tree: WakeNode[][] = [];
+  private readonly sleep: SleepSets = new SleepSets();
+  private readonly trees: WakeupTrees = new WakeupTrees();
+  /** Per depth: the wakeup tree, without the branch under way, whose own tree is the next depth's. */
+  private readonly tree: number[] = [];
   /** For estimates: branches begun at each depth. */
   private readonly begun: number[] = [];
   private readonly reversal: TraceReversal;
-  /** Per depth: the branches after a step that no tree asked for; all gone when the search goes back over it. */
-  private readonly unplanned: WakeNode[][] = [];
   /** In which procs are chosen; those that are not in it come after it, by their numbers. */
   private chosenIn: readonly number[];
   private finished = false;
@@ -86,8 +81,8 @@ export class Dpor {
     this.reversal = new TraceReversal(this.trace);
     const depth = root.prefix.length;
     // Of a search that starts in the middle, what sleeps at its root is known once the step before it was taken.
-    this.sleep[depth] = depth === 0 ? [...root.sleep] : [];
-    this.tree[depth] = root.tree.map(copyNode);
+    this.sleep.set(Math.max(0, depth - 1), root.sleep);
+    this.tree[depth] = this.trees.adopt(root.tree);
     this.begun[depth] = 0;
   }
 
@@ -120,7 +115,7 @@ export class Dpor {
 
   /** One execution along the first branches of the trees. False if it was abandoned: all that could go on sleeps. */
   private runOnce(): boolean {
-    const { execution, trace, root } = this;
+    const { execution, trace, trees, root } = this;
     const isThere = execution instanceof RewindingExecution && execution.rewindTo(trace.length);
     if (!isThere) this.beginAgain();
     if (trace.length < root.prefix.length) this.enterRoot();
@@ -128,20 +123,22 @@ export class Dpor {
       if (execution.overran || execution.discovered) return true;
       const depth = trace.length;
       const tree = this.tree[depth]!;
-      if (tree.length === 0) {
+      if (tree === 0) {
         const proc = this.choose(depth);
         if (proc === -1) return true;
         if (proc === -2) return false;
-        tree.push(CHOSEN);
         this.step(proc);
-        this.descend(depth, (this.unplanned[depth] ??= []));
-        continue;
+        this.tree[depth + 1] = 0;
+      } else {
+        const proc = trees.procOf(tree);
+        // A reversal that can't be taken after all: nothing lies there.
+        if (!execution.isEnabled(proc)) return false;
+        this.step(proc);
+        this.tree[depth + 1] = trees.after(tree);
+        this.tree[depth] = trees.leave(tree);
       }
-      const next = tree[0]!;
-      // A reversal that can't be taken after all: nothing lies there.
-      if (!execution.isEnabled(next.proc)) return false;
-      this.step(next.proc);
-      this.descend(depth, next.children);
+      this.sleep.goOn(trace, depth);
+      this.begun[depth + 1] = 0;
     }
   }
 
@@ -160,10 +157,7 @@ export class Dpor {
     if (order.every((proc, i) => proc === i)) return false;
     this.chosenIn = order;
     trace.takeRaces(false);
-    while (trace.length > 0) {
-      trace.pop();
-      this.tree[trace.length]!.pop();
-    }
+    while (trace.length > 0) trace.pop();
     return true;
   }
 
@@ -180,20 +174,7 @@ export class Dpor {
   private enterRoot(): void {
     const { trace, root } = this;
     while (trace.length < root.prefix.length) this.step(root.prefix[trace.length]!);
-    this.fallAsleep(trace.length, root.sleep);
-  }
-
-  /** What of steps that slept before the last event still sleeps at `depth`, after it. */
-  private fallAsleep(depth: number, before: readonly Footprint[]): void {
-    const asleep = (this.sleep[depth] ??= []);
-    // Faster than setting the length.
-    while (asleep.length > 0) asleep.pop();
-    if (before.length === 0) return;
-    const { trace } = this;
-    const proc = trace.procOf(depth - 1);
-    for (const step of before) {
-      if (step.proc !== proc && !trace.conflicts(depth - 1, step)) asleep.push(step);
-    }
+    this.sleep.goOn(trace, trace.length - 1);
   }
 
   private step(proc: number): void {
@@ -202,17 +183,9 @@ export class Dpor {
     this.trace.push(this.execution.taken);
   }
 
-  /** Sets up the next depth: what still sleeps there, and the rest of the branch. */
-  private descend(depth: number, branches: WakeNode[]): void {
-    this.fallAsleep(depth + 1, this.sleep[depth]!);
-    this.tree[depth + 1] = branches;
-    this.begun[depth + 1] = 0;
-  }
-
   /** Whoever went last, if it can; else the first in the order that can. -1: nobody can. -2: all that can sleep. */
   private choose(depth: number): number {
-    const { execution, chosenIn } = this;
-    const sleep = this.sleep[depth]!;
+    const { execution, chosenIn, sleep } = this;
     const last = depth > 0 ? this.trace.procOf(depth - 1) : -1;
     let someone = false;
     const { procs } = execution;
@@ -221,7 +194,7 @@ export class Dpor {
       if (i >= 0 && proc === last) continue;
       if (!execution.isEnabled(proc)) continue;
       someone = true;
-      if (!isAsleep(sleep, proc)) return proc;
+      if (!sleep.has(depth, proc)) return proc;
     }
     return someone ? -2 : -1;
   }
@@ -237,28 +210,27 @@ export class Dpor {
         this.above.push({ depth, reversal: reversalData(reversal) });
         continue;
       }
-      if (!isCovered(this.sleep[depth]!, reversal)) insert(this.tree[depth]!, 1, reversal);
+      if (!this.sleep.covers(depth, reversal)) this.tree[depth] = this.trees.insert(this.tree[depth]!, reversal);
     }
   }
 
   /** Goes back to the last point with a branch left. */
   private backtrack(): void {
-    const { trace } = this;
+    const { trace, tree } = this;
     const root = this.root.prefix.length;
     // An abandoned branch was never entered: its step is not an event.
     const { length } = trace;
-    this.tree[length]?.shift();
-    if (length >= root && (this.tree[length]?.length ?? 0) > 0) return;
+    if (length >= root && tree[length]! !== 0) {
+      tree[length] = this.trees.drop(tree[length]!);
+      if (tree[length] !== 0) return;
+    }
     while (trace.length > root) {
       const depth = trace.length - 1;
-      const tree = this.tree[depth]!;
-      if (tree.length > 1) {
-        tree.shift();
-        this.sleep[depth]!.push(trace.footprint(depth));
-      } else tree.pop();
+      const isLeft = tree[depth]! !== 0;
+      if (isLeft) this.sleep.add(trace, depth);
       trace.pop();
       this.begun[depth]! += 1;
-      if (tree.length > 0) return;
+      if (isLeft) return;
     }
     this.finished = true;
   }
@@ -278,9 +250,9 @@ export class Dpor {
       const under = depth < trace.length;
       points.push({
         prefix: procs.slice(0, depth),
-        sleep: [...this.sleep[depth]!],
+        sleep: this.sleep.list(depth),
         current: under ? trace.footprint(depth) : undefined,
-        tree: under ? this.tree[depth]!.slice(1) : this.tree[depth]!,
+        tree: this.trees.data(this.tree[depth]!),
       });
     }
     return points;
@@ -292,15 +264,12 @@ export class Dpor {
     let weight = 1;
     for (let depth = this.root.prefix.length; depth <= this.trace.length; depth++) {
       const done = this.begun[depth] ?? 0;
-      const branches = done + (this.tree[depth]?.length ?? 0);
+      const underWay = depth < this.trace.length ? 1 : 0;
+      const branches = done + underWay + this.trees.count(this.tree[depth] ?? 0);
       if (branches === 0) break;
       weight /= branches;
       share += done * weight;
     }
     return this.finished ? 1 : share;
   }
-}
-
-function copyNode(node: WakeNode): WakeNode {
-  return { ...node, children: node.children.map(copyNode) };
 }
