@@ -18,16 +18,26 @@ function leaderOf(leaders: readonly number[], proc: number): number {
  * those that raced with nobody, and then groups of those that did, directly or through others; each by their numbers.
  */
 export function orderByRaces(trace: Pick<Trace, 'procOf'>, races: readonly Race[], procs: number): number[] {
-  const leaders = Array.from({ length: procs }, (_, proc) => proc);
-  const raced = new Set<number>();
+  const leaders: number[] = [];
+  const raced: boolean[] = [];
+  for (let proc = 0; proc < procs; proc++) {
+    leaders.push(proc);
+    raced.push(false);
+  }
   for (const { earlier, proc } of races) {
     const other = trace.procOf(earlier);
-    raced.add(proc).add(other);
+    raced[proc] = true;
+    raced[other] = true;
     const a = leaderOf(leaders, proc);
     const b = leaderOf(leaders, other);
     // The smallest number leads, so that groups stand in the order of their first members.
     leaders[Math.max(a, b)] = Math.min(a, b);
   }
-  const rank = (proc: number): number => (raced.has(proc) ? leaderOf(leaders, proc) : -1);
-  return Array.from({ length: procs }, (_, proc) => proc).sort((a, b) => rank(a) - rank(b) || a - b);
+  const order: number[] = [];
+  for (let proc = 0; proc < procs; proc++) if (!raced[proc]!) order.push(proc);
+  for (let leader = 0; leader < procs; leader++) {
+    if (!raced[leader]! || leaders[leader] !== leader) continue;
+    for (let proc = leader; proc < procs; proc++) if (leaderOf(leaders, proc) === leader) order.push(proc);
+  }
+  return order;
 }
