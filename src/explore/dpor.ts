@@ -100,8 +100,9 @@ export class Dpor {
   run(onExecution: OnExecution, limit?: number): void {
     const until = this.executions + (limit ?? Infinity);
     while (!this.finished && this.executions < until) {
-      let complete = this.runOnce();
-      if (this.isFirst && this.findOrder()) complete = this.runOnce();
+      this.begin();
+      let complete = this.finish();
+      if (this.isFirst && this.findOrder()) complete = this.finish();
       if (this.execution.discovered) return;
       if (complete) this.executions += 1;
       else this.blocked += 1;
@@ -113,12 +114,17 @@ export class Dpor {
     }
   }
 
-  /** One execution along the first branches of the trees. False if it was abandoned: all that could go on sleeps. */
-  private runOnce(): boolean {
-    const { execution, trace, trees, root } = this;
+  /** Begins the next execution, at the point where the last one is left. */
+  private begin(): void {
+    const { execution, trace, root } = this;
     const isThere = execution instanceof RewindingExecution && execution.rewindTo(trace.length);
     if (!isThere) this.beginAgain();
     if (trace.length < root.prefix.length) this.enterRoot();
+  }
+
+  /** Runs an execution to its end along the first branches of the trees. False: abandoned, all that could go on sleeps. */
+  private finish(): boolean {
+    const { execution, trace, trees } = this;
     for (;;) {
       if (execution.overran || execution.discovered) return true;
       const depth = trace.length;
@@ -148,7 +154,7 @@ export class Dpor {
     return executions === 0 && root.prefix.length === 0 && root.order === undefined;
   }
 
-  /** After the first execution: whether there is a better order. That execution is then none, and begins again. */
+  /** After the first execution: whether there is a better order. That execution is then none, and stands at its start. */
   private findOrder(): boolean {
     const { execution, trace } = this;
     // One that can't go back begins again each time, whatever the order.
@@ -158,6 +164,7 @@ export class Dpor {
     this.chosenIn = order;
     trace.takeRaces(false);
     while (trace.length > 0) trace.pop();
+    execution.startOver();
     return true;
   }
 

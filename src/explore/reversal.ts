@@ -21,8 +21,9 @@ export abstract class Reversal {
   private next: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
   /** The place of each proc's first step that is left; NONE. */
   private readonly first: number[] = [];
-  /** The procs that have steps. */
+  /** The procs that have steps: the first `procCount`. */
   private readonly members: number[] = [];
+  private procCount = 0;
   /** While steps come in: the place of each proc's last. */
   private readonly latest: number[] = [];
 
@@ -36,9 +37,9 @@ export abstract class Reversal {
 
   /** Begins anew, without steps. */
   protected clear(): void {
-    const { members, first } = this;
-    for (const proc of members) first[proc] = NONE;
-    members.length = 0;
+    const { members, first, procCount } = this;
+    for (let i = 0; i < procCount; i++) first[members[i]!] = NONE;
+    this.procCount = 0;
     this.length = 0;
   }
 
@@ -54,7 +55,7 @@ export abstract class Reversal {
     this.next[place] = NONE;
     if ((first[proc] ?? NONE) === NONE) {
       first[proc] = place;
-      this.members.push(proc);
+      this.members[this.procCount++] = proc;
     } else this.next[latest[proc]!] = place;
     latest[proc] = place;
   }
@@ -70,7 +71,7 @@ export abstract class Reversal {
    * place of the step there, or the reversal's length where it is none of them and depends on none; -1 if it can't.
    */
   placeOf(rows: Int32Array, at: number): number {
-    const { first, members, length } = this;
+    const { first, members, procCount, length } = this;
     const place = first[rows[at]!] ?? NONE;
     if (place === NONE) {
       for (let step = 0; step < length; step++) if (this.isLeft(step) && this.conflicts(step, rows, at)) return -1;
@@ -81,7 +82,7 @@ export abstract class Reversal {
       for (let step = 0; step < place; step++) if (this.isLeft(step) && this.precedes(step, place)) return -1;
       return place;
     }
-    for (let i = 0; i < members.length; i++) {
+    for (let i = 0; i < procCount; i++) {
       const other = first[members[i]!]!;
       if (other !== NONE && other < place && this.precedes(other, place)) return -1;
     }
