@@ -5,6 +5,7 @@
 // that waits is disabled; the step that ends a wait can be reversed only with what the wait is for, which may lie
 // further back than the step that ended it (trace.ts).
 import type { Execution } from './execution.ts';
+import { ROW_SHIFT, putFootprint } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
 import { NondeterminismError } from './nondeterminism.ts';
 import { orderByRaces } from './race-order.ts';
@@ -16,6 +17,9 @@ import { Trace } from './trace.ts';
 import { WakeupTrees } from './wakeup.ts';
 import type { WakeNode } from './wakeup.ts';
 
+/** Groups of procs, in the order in which they are chosen (race-order.ts); empty: by their numbers. */
+export type Order = readonly (readonly number[])[];
+
 /**
  * Where a search begins: procs to run first; the steps that sleep where the last of them is taken; and the wakeup tree
  * after it. Everything but the last step of the prefix is somebody else's.
@@ -25,7 +29,7 @@ export interface Root {
   readonly sleep: readonly Footprint[];
   readonly tree: readonly WakeNode[];
   /** The order in which procs are chosen where the choice is free. A search from the beginning finds one if none is given. */
-  readonly order?: readonly number[] | undefined;
+  readonly order?: Order | undefined;
 }
 
 /** A point of an unfinished search with branches left. */
@@ -51,7 +55,7 @@ export type OnExecution = () => 'go on' | 'stop';
 export class TooManyProcsError extends Error {}
 
 const BEGINNING: Root = { prefix: [], sleep: [], tree: [] };
-const NO_ORDER: readonly number[] = [];
+const NO_ORDER: Order = [];
 
 /** A depth-first search from a root. */
 export class Dpor {
@@ -69,16 +73,23 @@ export class Dpor {
   /** For estimates: branches begun at each depth. */
   private readonly begun: number[] = [];
   private readonly reversal: TraceReversal;
-  /** In which procs are chosen; those that are not in it come after it, by their numbers. */
-  private chosenIn: readonly number[];
+  /** The order of procs as it was found or given, and flat; those that are not in it come after it, by their numbers. */
+  private groups: Order = NO_ORDER;
+  private chosenIn: readonly number[] = [];
+  /** The group of each proc. */
+  private readonly groupOf: (readonly number[])[] = [];
   private finished = false;
+  /** Where the search has last gone back to: the branch that waits there goes on. */
+  private returnedTo = -1;
+  /** The footprint of a step that might be taken. */
+  private readonly candidate: Int32Array<ArrayBuffer> = new Int32Array(1 << ROW_SHIFT);
 
   constructor(execution: Execution, width: number, root: Root = BEGINNING) {
     this.execution = execution;
-    this.chosenIn = root.order ?? NO_ORDER;
     this.trace = new Trace(execution, width);
     this.root = root;
     this.reversal = new TraceReversal(this.trace);
+    if (root.order !== undefined) this.keepTo(root.order);
     const depth = root.prefix.length;
     // Of a search that starts in the middle, what sleeps at its root is known once the step before it was taken.
     this.sleep.set(Math.max(0, depth - 1), root.sleep);
@@ -92,8 +103,15 @@ export class Dpor {
   }
 
   /** The order in which procs are chosen, once it was found. */
-  get order(): readonly number[] {
-    return this.chosenIn;
+  get order(): Order {
+    return this.groups;
+  }
+
+  private keepTo(order: Order): void {
+    this.groups = order;
+    this.chosenIn = order.flat();
+    for (const group of order) for (const proc of group) this.groupOf[proc] = group;
+    this.reversal.isBrief = order.length > 0;
   }
 
   /** Explores until everything was, `onExecution` says stop, or `limit` more executions were. */
@@ -135,6 +153,15 @@ export class Dpor {
         if (proc === -2) return false;
         this.step(proc);
         this.tree[depth + 1] = 0;
+        this.sleep.goOn(trace, depth);
+        this.begun[depth + 1] = 0;
+        continue;
+      }
+      const early = this.groups.length > 0 && depth !== this.returnedTo ? this.chooseEarly(depth, tree) : -1;
+      if (early >= 0) {
+        this.step(early);
+        this.tree[depth + 1] = tree;
+        this.tree[depth] = 0;
       } else {
         const proc = trees.procOf(tree);
         // A reversal that can't be taken after all: nothing lies there.
@@ -160,8 +187,8 @@ export class Dpor {
     // One that can't go back begins again each time, whatever the order.
     if (!(execution instanceof RewindingExecution) || execution.overran) return false;
     const order = orderByRaces(trace, trace.foundRaces, execution.cpus);
-    if (order.every((proc, i) => proc === i)) return false;
-    this.chosenIn = order;
+    if (order.flat().every((proc, i) => proc === i)) return false;
+    this.keepTo(order);
     trace.takeRaces(false);
     while (trace.length > 0) trace.pop();
     execution.startOver();
@@ -206,6 +233,23 @@ export class Dpor {
     return someone ? -2 : -1;
   }
 
+  /**
+   * Somebody of the last proc's group who need not wait until a tree's branches are taken: none of its steps is theirs,
+   * or depends on their next one.
+   * -1: nobody. A search that comes back to the tree's races does not go through those steps again.
+   */
+  private chooseEarly(depth: number, tree: number): number {
+    const { execution, sleep, candidate } = this;
+    const last = this.trace.procOf(depth - 1);
+    for (const proc of this.groupOf[last]!) {
+      if (!execution.isEnabled(proc) || sleep.has(depth, proc)) continue;
+      const { word, width } = execution.pending(proc);
+      putFootprint({ proc, cls: execution.classOfNext(proc), word, width, also: 0 }, candidate, 0);
+      if (this.trees.commutes(tree, candidate, 0)) return proc;
+    }
+    return -1;
+  }
+
   /** Reverses the races of the execution that has just ended. */
   private plan(atEnd: boolean): void {
     const { trace, reversal } = this;
@@ -229,6 +273,7 @@ export class Dpor {
     const { length } = trace;
     if (length >= root && tree[length]! !== 0) {
       tree[length] = this.trees.drop(tree[length]!);
+      this.returnedTo = length;
       if (tree[length] !== 0) return;
     }
     while (trace.length > root) {
@@ -237,6 +282,7 @@ export class Dpor {
       if (isLeft) this.sleep.add(trace, depth);
       trace.pop();
       this.begun[depth]! += 1;
+      this.returnedTo = depth;
       if (isLeft) return;
     }
     this.finished = true;

@@ -6,7 +6,7 @@
 // ahead of its turn, by somebody else: what came of it counts if, when its turn comes, it is still the same job. So
 // what is explored, and what is found first, is what one search that runs through explores and finds.
 import { Dpor, TooManyProcsError } from './dpor.ts';
-import type { Above, OpenPoint, Root } from './dpor.ts';
+import type { Above, OpenPoint, Order, Root } from './dpor.ts';
 import type { Execution } from './execution.ts';
 import type { Footprint } from './footprint.ts';
 import { failureOf } from './shrink.ts';
@@ -30,7 +30,7 @@ export interface JobResult {
   readonly failure: FailingSchedule | undefined;
   readonly above: readonly Above[];
   /** The order in which procs were chosen. */
-  readonly order: readonly number[];
+  readonly order: Order;
   /** What the last step of the prefix did; undefined for the job that begins a search. */
   readonly root: Footprint | undefined;
   /** What it did not get to; empty if it has finished. */
@@ -103,7 +103,7 @@ export class Frontier {
   private readonly trees: WakeupTrees = new WakeupTrees();
   private started = false;
   /** The order in which procs are chosen: the first job finds it, all others keep to it. */
-  private order: readonly number[] | undefined = undefined;
+  private order: Order | undefined = undefined;
 
   /** The next job in the order of the search; undefined if nothing is left. */
   next(): Job | undefined {
@@ -197,7 +197,7 @@ export interface SavedFrontier {
   readonly steps: number;
   readonly failure: FailingSchedule | undefined;
   readonly started: boolean;
-  readonly order: readonly number[] | undefined;
+  readonly order: Order | undefined;
   readonly points: readonly OpenPoint[];
 }
 

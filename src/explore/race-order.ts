@@ -15,9 +15,9 @@ function leaderOf(leaders: readonly number[], proc: number): number {
 
 /**
  * The procs 0 to `procs` - 1 in the order in which to choose them, after an execution that ended in `trace` with `races`:
- * those that raced with nobody, and then groups of those that did, directly or through others; each by their numbers.
+ * those that raced with nobody, and then those that did with each other, directly or through others, as groups.
  */
-export function orderByRaces(trace: Pick<Trace, 'procOf'>, races: readonly Race[], procs: number): number[] {
+export function orderByRaces(trace: Pick<Trace, 'procOf'>, races: readonly Race[], procs: number): number[][] {
   const leaders: number[] = [];
   const raced: boolean[] = [];
   for (let proc = 0; proc < procs; proc++) {
@@ -33,11 +33,13 @@ export function orderByRaces(trace: Pick<Trace, 'procOf'>, races: readonly Race[
     // The smallest number leads, so that groups stand in the order of their first members.
     leaders[Math.max(a, b)] = Math.min(a, b);
   }
-  const order: number[] = [];
-  for (let proc = 0; proc < procs; proc++) if (!raced[proc]!) order.push(proc);
+  const groups: number[][] = [];
+  for (let proc = 0; proc < procs; proc++) if (!raced[proc]!) groups.push([proc]);
   for (let leader = 0; leader < procs; leader++) {
     if (!raced[leader]! || leaders[leader] !== leader) continue;
-    for (let proc = leader; proc < procs; proc++) if (leaderOf(leaders, proc) === leader) order.push(proc);
+    const group: number[] = [];
+    for (let proc = leader; proc < procs; proc++) if (leaderOf(leaders, proc) === leader) group.push(proc);
+    groups.push(group);
   }
-  return order;
+  return groups;
 }

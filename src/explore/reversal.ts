@@ -16,6 +16,8 @@ const FIRST_LENGTH = 32;
 export abstract class Reversal {
   /** Steps, those that were taken out included. */
   length = 0;
+  /** The place of the step that lost the race, and now goes first; -1: not known. */
+  protected racing = -1;
   /** Of each step, its proc, and the place of that proc's next step, or NONE. */
   private procs: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
   private next: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
@@ -77,8 +79,8 @@ export abstract class Reversal {
       for (let step = 0; step < length; step++) if (this.isLeft(step) && this.conflicts(step, rows, at)) return -1;
       return length;
     }
-    if (place === length - 1) {
-      // The step that goes first now may depend on a later step of a proc, and not on that proc's first.
+    if (place === this.racing || this.racing < 0) {
+      // It may depend on a later step of a proc, and not on that proc's first.
       for (let step = 0; step < place; step++) if (this.isLeft(step) && this.precedes(step, place)) return -1;
       return place;
     }
@@ -103,11 +105,14 @@ function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
 
 /** A reversal worked out from the trace that its race was found in; good until that trace changes. */
 export class TraceReversal extends Reversal {
+  /** Whether the racing step goes as soon as it can. */
+  isBrief = false;
   private events: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
-  /** The footprint of the last step. */
+  private rest: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
+  /** The footprint of the racing step. */
   private readonly last: Int32Array<ArrayBuffer> = new Int32Array(1 << ROW_SHIFT);
   private readonly trace: Trace;
-  /** Where the clock lies of what happened before the last step by itself. */
+  /** Where the clock lies of what happened before the racing step by itself. */
   private basis = 0;
 
   constructor(trace: Trace) {
@@ -118,37 +123,65 @@ export class TraceReversal extends Reversal {
   /** Turns to another race. */
   set(race: Race): void {
     const { trace } = this;
-    if (this.events.length <= trace.length) this.events = new Int32Array(2 * trace.length);
+    if (this.events.length <= trace.length) {
+      this.events = new Int32Array(2 * trace.length);
+      this.rest = new Int32Array(2 * trace.length);
+    }
     this.clear();
     this.basis = trace.basisOf(race);
-    const count = trace.reversal(race, this.events);
-    for (let i = 0; i < count; i++) this.add(trace.procOf(this.events[i]!));
-    this.add(race.footprint.proc);
     putFootprint(race.footprint, this.last, 0);
+    const { events } = this;
+    const count = trace.reversal(race, events);
+    const first = this.bringForward(race, count);
+    for (let i = 0; i < first; i++) this.add(trace.procOf(events[i]!));
+    this.racing = first;
+    this.add(race.footprint.proc);
+    for (let i = first + 1; i <= count; i++) this.add(trace.procOf(events[i]!));
   }
 
-  private isLast(step: number): boolean {
-    return step === this.length - 1;
+  /**
+   * Brings what must come before the racing step to the front of the events, and leaves its place free after that: the
+   * sooner it goes, the sooner those who raced can finish. How many come before it: all where that is not plain.
+   */
+  private bringForward({ later }: Race, count: number): number {
+    const { trace, events, rest, last } = this;
+    if (!this.isBrief || later < 0) return count;
+    for (let i = 0; i < count; i++) {
+      // Where it goes first it may depend on more than it did.
+      const event = events[i]!;
+      if (!trace.happensBefore(event, later) && trace.conflictsWithRow(event, last, 0)) return count;
+    }
+    let first = 0;
+    let others = 0;
+    for (let i = 0; i < count; i++) {
+      const event = events[i]!;
+      if (trace.happensBefore(event, later)) events[first++] = event;
+      else rest[others++] = event;
+    }
+    for (let i = 0; i < others; i++) events[first + 1 + i] = rest[i]!;
+    return first;
   }
 
   footprint(step: number): Footprint {
-    return this.isLast(step) ? footprintAt(this.last, 0) : this.trace.footprint(this.events[step]!);
+    return step === this.racing ? footprintAt(this.last, 0) : this.trace.footprint(this.events[step]!);
   }
 
   copy(step: number, rows: Int32Array, at: number): void {
-    if (this.isLast(step)) putFootprint(footprintAt(this.last, 0), rows, at);
+    if (step === this.racing) putFootprint(footprintAt(this.last, 0), rows, at);
     else this.trace.copyFootprint(this.events[step]!, rows, at);
   }
 
   precedes(first: number, second: number): boolean {
-    const { events, trace } = this;
+    const { events, trace, racing } = this;
+    // What stands after the racing step has nothing to do with it.
+    if (first === racing) return false;
     const a = events[first]!;
-    if (!this.isLast(second)) return trace.happensBefore(a, events[second]!);
+    if (second !== racing) return trace.happensBefore(a, events[second]!);
     return trace.isIn(this.basis, a) || trace.conflictsWithRow(a, this.last, 0);
   }
 
   conflicts(step: number, rows: Int32Array, at: number): boolean {
-    if (this.isLast(step)) return rowsConflict(this.last, 0, rows, at);
+    if (step === this.racing) return rowsConflict(this.last, 0, rows, at);
     return this.trace.conflictsWithRow(this.events[step]!, rows, at);
   }
 }

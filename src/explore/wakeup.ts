@@ -4,7 +4,7 @@
 // (JACM 64(4), 2017). A sequence that reverses a race goes into the tree of the point it starts from, unless a branch
 // that waits there leads to the same. A search makes and leaves nodes by the million, and they are read again long after
 // they were made: rows of one array lie closer together than objects, and are nothing to collect.
-import { FOOTPRINT_FIELDS, PROC, ROW_SHIFT, footprintAt, putFootprint } from './footprint.ts';
+import { FOOTPRINT_FIELDS, PROC, ROW_SHIFT, footprintAt, putFootprint, rowsConflict } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
 import type { Reversal } from './reversal.ts';
 
@@ -52,6 +52,18 @@ export class WakeupTrees {
     let count = 0;
     for (let node = tree; node !== 0; node = this.beside(node)) count += 1;
     return count;
+  }
+
+  /** Whether the step in the row at `at` is of a proc that no step of a tree is of, and depends on none of them. */
+  commutes(tree: number, step: Int32Array, at: number): boolean {
+    const { rows } = this;
+    for (let node = tree; node !== 0; node = this.after(node)) {
+      const row = node << ROW_SHIFT;
+      if (rows[row + PROC] === step[at + PROC] || rowsConflict(rows, row, step, at)) return false;
+      const beside = this.beside(node);
+      if (beside !== 0 && !this.commutes(beside, step, at)) return false;
+    }
+    return true;
   }
 
   /** Leaves the first branch of a tree, whose own tree goes on; what is left. */
