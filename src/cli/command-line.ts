@@ -9,6 +9,7 @@ import { exploreCommand } from './explore.ts';
 import { labCommand } from './lab.ts';
 import { listCommand } from './list.ts';
 import { litmusCommand } from './litmus.ts';
+import { procCommand } from './proc.ts';
 import { replayCommandLine } from './replay.ts';
 import { reportCommand } from './report.ts';
 import { runCommand } from './run.ts';
@@ -71,6 +72,7 @@ function program(argv: readonly string[]): Command {
     runCommand(argv),
     stressCommand(argv),
     reportCommand(),
+    procCommand(),
     listCommand(),
     benchCommand(argv),
   ];
