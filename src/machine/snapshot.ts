@@ -234,6 +234,16 @@ export function snapshot(buffer: SharedArrayBuffer): Snapshot {
   };
 }
 
+/** The part of a snapshot that processes show of themselves: for who looks often. */
+export type ProcessSnapshot = Pick<Snapshot, 'flags' | 'mapcount' | 'mapping' | 'mms'>;
+
+/** Decodes that part alone. */
+export function snapshotProcesses(buffer: SharedArrayBuffer): ProcessSnapshot {
+  const m = new Reader(buffer);
+  const frames = readFrames(m);
+  return { ...frames, mms: readMms(m, frames) };
+}
+
 function readDmesg(m: Reader): DmesgLine[] {
   const total = m.word(header.dmesg_next);
   const lines: DmesgLine[] = [];

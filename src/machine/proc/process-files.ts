@@ -3,7 +3,7 @@
 import { _PAGE_PROTNONE, _PAGE_PRESENT, _PAGE_SOFT_DIRTY, _PAGE_SPECIAL } from '../../kernel/arch/x86/pgtable.ts';
 import { VM_GROWSDOWN, VM_SHARED, VM_SOFTDIRTY, VM_WRITE } from '../../kernel/mm/flags.ts';
 import type { VmEvent } from '../../kernel/layout.ts';
-import type { Mapping, MmRecord, Snapshot } from '../snapshot.ts';
+import type { Mapping, MmRecord, ProcessSnapshot, Snapshot } from '../snapshot.ts';
 import { PAGE_BYTES, PAGE_KB, kbLine, sum } from './lines.ts';
 
 /** Sum over all CPUs of an event counter. */
@@ -70,7 +70,7 @@ const PM_SOFT_DIRTY = 1n << 55n;
 const PM_MMAP_EXCLUSIVE = 1n << 56n;
 const PM_PRESENT = 1n << 63n;
 
-function pagemapEntry(s: Snapshot, vmFlags: number, mapping: Mapping | undefined): bigint {
+function pagemapEntry(s: ProcessSnapshot, vmFlags: number, mapping: Mapping | undefined): bigint {
   let entry = (vmFlags & VM_SOFTDIRTY) !== 0 ? PM_SOFT_DIRTY : 0n;
   if (mapping === undefined || (mapping.lo & (_PAGE_PRESENT | _PAGE_PROTNONE)) === 0) return entry;
   if ((mapping.lo & _PAGE_SOFT_DIRTY) !== 0) entry |= PM_SOFT_DIRTY;
@@ -81,7 +81,7 @@ function pagemapEntry(s: Snapshot, vmFlags: number, mapping: Mapping | undefined
 }
 
 /** The entries of /proc/PID/pagemap of some pages in a row, as root sees them. */
-export function pagemapOf(s: Snapshot, mm: MmRecord, start: number, pages: number): bigint[] {
+export function pagemapOf(s: ProcessSnapshot, mm: MmRecord, start: number, pages: number): bigint[] {
   const mapped = new Map(mm.mappings.map((mapping) => [mapping.address, mapping]));
   return Array.from({ length: pages }, (_, i) => {
     const address = start + i * PAGE_BYTES;
@@ -91,7 +91,7 @@ export function pagemapOf(s: Snapshot, mm: MmRecord, start: number, pages: numbe
 }
 
 /** /proc/PID/pagemap as text: the file itself is binary, 8 bytes for each page. A line for each page of each VMA. */
-export function pagemapLines(s: Snapshot, mm: MmRecord): string[] {
+export function pagemapLines(s: ProcessSnapshot, mm: MmRecord): string[] {
   return mm.vmas.flatMap(({ start, end }) =>
     pagemapOf(s, mm, start, (end - start) / PAGE_BYTES).map(
       (entry, i) => `${(start + i * PAGE_BYTES).toString(16)} ${entry.toString(16).padStart(16, '0')}`,

@@ -3,7 +3,7 @@
 import { _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_SAVED_DIRTY_HI, _PAGE_SPECIAL } from '../../kernel/arch/x86/pgtable.ts';
 import { PAGE_MAPPING_ANON, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '../../kernel/mm/flags.ts';
 import { PG_swapbacked } from '../../kernel/layout.ts';
-import type { MmRecord, Snapshot, VmaRecord } from '../snapshot.ts';
+import type { MmRecord, ProcessSnapshot, VmaRecord } from '../snapshot.ts';
 import { PAGE_BYTES, PAGE_KB, labelledKb, sum } from './lines.ts';
 
 /** Two letters for each VM_* bit, in the order of the bits (show_smap_vma_flags). */
@@ -79,7 +79,7 @@ function noCounts(): SmapsCounts {
 }
 
 /** smaps_account: one present page. */
-function count(to: SmapsCounts, s: Snapshot, vma: VmaRecord, frame: number, lo: number, hi: number): void {
+function count(to: SmapsCounts, s: ProcessSnapshot, vma: VmaRecord, frame: number, lo: number, hi: number): void {
   const flags = s.flags[frame]!;
   const mapcount = Math.max(1, s.mapcount[frame]! + 1);
   const pss = Math.floor((PAGE_BYTES * PSS_UNIT) / mapcount);
@@ -98,7 +98,7 @@ function count(to: SmapsCounts, s: Snapshot, vma: VmaRecord, frame: number, lo: 
 }
 
 /** What each VMA of a process maps. */
-export function smapsCounts(s: Snapshot, mm: MmRecord): Map<VmaRecord, SmapsCounts> {
+export function smapsCounts(s: ProcessSnapshot, mm: MmRecord): Map<VmaRecord, SmapsCounts> {
   const counts = new Map(mm.vmas.map((vma) => [vma, noCounts()]));
   for (const { address, lo, hi, frame } of mm.mappings) {
     if (frame < 0 || (lo & _PAGE_SPECIAL) !== 0) continue;
@@ -162,13 +162,13 @@ export function smapsLines(mm: MmRecord, vma: VmaRecord, counts: SmapsCounts): s
 }
 
 /** /proc/PID/smaps. */
-export function smapsFile(s: Snapshot, mm: MmRecord): string[] {
+export function smapsFile(s: ProcessSnapshot, mm: MmRecord): string[] {
   const counts = smapsCounts(s, mm);
   return mm.vmas.flatMap((vma) => smapsLines(mm, vma, counts.get(vma) ?? noCounts()));
 }
 
 /** /proc/PID/smaps_rollup: all VMAs in one. */
-export function smapsRollupFile(s: Snapshot, mm: MmRecord): string[] {
+export function smapsRollupFile(s: ProcessSnapshot, mm: MmRecord): string[] {
   const counts = [...smapsCounts(s, mm).values()];
   const all = noCounts();
   for (const name of Object.keys(all) as (keyof SmapsCounts)[]) all[name] = sum(counts.map((each) => each[name]));

@@ -1,0 +1,70 @@
+// The differences that are known and explained: between the kernel that is simulated (v6.8, a machine of its own) and
+// the one that runs here. Each is as narrow as it can be told; whatever is not here is a failure.
+import { MADV_DONTNEED } from '../kernel/mm/flags.ts';
+import type { About } from './observation.ts';
+import { PAGE } from './program.ts';
+import type { Operation } from './program.ts';
+
+/** One observable that differs. */
+export interface Difference {
+  /** Of which step: its index in stepsOf(). */
+  step: number;
+  operation: Operation | 'join';
+  /** All operations up to this one, itself included. */
+  history: readonly (Operation | 'join')[];
+  name: string;
+  linux: string | undefined;
+  simulated: string | undefined;
+}
+
+/** A known difference. */
+export interface Known {
+  readonly name: string;
+  /** Why the kernels differ there, in a sentence. */
+  readonly why: string;
+  readonly explains: (difference: Difference, about: About) => boolean;
+}
+
+const TABLE_BYTES = 0x200000;
+const KB = /^(-?\d+) kB$/;
+
+function kbOf(text: string | undefined): number {
+  return Number(KB.exec(text ?? '')?.[1] ?? NaN);
+}
+
+/** The version as a number that can be compared: 6.18 is 618. */
+export function versionOf({ release }: Pick<About, 'release'>): number {
+  const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  return Number(major) * 100 + Number(minor);
+}
+
+/** Whether an operation discards all that a page table maps at least once over. */
+function discardsTables(operation: Operation | 'join'): boolean {
+  if (operation === 'join' || operation.op !== 'madvise' || operation.advice !== MADV_DONTNEED) return false;
+  return operation.length >= TABLE_BYTES;
+}
+
+export const KNOWN: readonly Known[] = [
+  {
+    name: 'pt-reclaim',
+    why: 'From v6.14 MADV_DONTNEED of 2 MiB and more also frees page tables that it empties (CONFIG_PT_RECLAIM).',
+    explains: ({ name, history, linux, simulated }, about) =>
+      versionOf(about) >= 614 &&
+      name.endsWith('VmPTE') &&
+      history.some(discardsTables) &&
+      kbOf(linux) < kbOf(simulated),
+  },
+  {
+    name: 'rss-slack',
+    why: 'Before v6.17 RssAnon in status leaves out what CPUs count for themselves: at most 32 pages each.',
+    explains: ({ name, linux, simulated }, about) =>
+      versionOf(about) < 617 &&
+      name.endsWith('RssAnon') &&
+      Math.abs(kbOf(linux) - kbOf(simulated)) < (32 * PAGE) / 1024,
+  },
+];
+
+/** The known difference that this one is, if it is one. */
+export function explain(difference: Difference, about: About): Known | undefined {
+  return KNOWN.find(({ explains }) => explains(difference, about));
+}
