@@ -38,6 +38,9 @@ function differencesOf(
   return found;
 }
 
+/** A field of smaps, which is named by the VMA's first address. */
+const isOfVma = (name: string): boolean => /^(process \d+ )?[0-9a-f]{8,} /.test(name);
+
 /** Whether two steps are the same to the letter, so that they need not be read. */
 function isSame(a: Step, b: Step): boolean {
   return a.value === b.value && a.signal === b.signal && a.minor === b.minor && a.major === b.major;
@@ -83,12 +86,18 @@ export function compare(program: Program, linux: Run, simulated: Run, about: Abo
     const views: [View, View] =
       a.seen === null && program.shares === true
         ? [allowed(program, operation, a), allowed(program, operation, b)]
-        : [theirs.view(a, isOrdered), ours.view(b, isOrdered)];
-    const differences = differencesOf(...views, at).filter((difference) => {
+        : [theirs.view(operation, a, isOrdered), ours.view(operation, b, isOrdered)];
+    let ends = false;
+    let differences = differencesOf(...views, at).filter((difference) => {
       const known = explain(difference, about);
-      if (known !== undefined) explained.set(known.name, (explained.get(known.name) ?? 0) + 1);
-      return known === undefined;
+      if (known === undefined) return true;
+      explained.set(known.name, (explained.get(known.name) ?? 0) + 1);
+      ends ||= known.ends === true;
+      return false;
     });
+    // Where the VMAs are known to differ, so are the sizes that smaps gives for each.
+    if (ends) differences = differences.filter(({ name }) => !isOfVma(name));
+    if (ends && differences.length === 0) return { differences, explained };
     if (differences.length > 0) return { differences, explained };
   }
   return { differences: [], explained };

@@ -23,6 +23,8 @@ export interface Known {
   /** Why the kernels differ there, in a sentence. */
   readonly why: string;
   readonly explains: (difference: Difference, about: About) => boolean;
+  /** What follows from it goes further than can be told: the program is compared up to here. */
+  readonly ends?: true;
 }
 
 const TABLE_BYTES = 0x200000;
@@ -44,6 +46,27 @@ function discardsTables(operation: Operation | 'join'): boolean {
   return operation.length >= TABLE_BYTES;
 }
 
+/** A VMA of a list of maps: its range, and all else that is said of it. */
+function rangesOf(maps: string): { start: string; end: string; rest: string }[] {
+  return [...maps.matchAll(/([0-9a-f]+)-([0-9a-f]+) ([^,]*)/g)].map(([, start = '', end = '', rest = '']) => ({
+    start,
+    end,
+    rest,
+  }));
+}
+
+/** Whether Linux has in one VMA what are several here, which nothing tells apart, and all else is the same. */
+function isJoined(linux: string, simulated: string): boolean {
+  const ours = rangesOf(simulated);
+  return (
+    rangesOf(linux).every(({ start, end, rest }) => {
+      let at = start;
+      while (at !== end && ours[0]?.start === at && ours[0].rest === rest) at = ours.shift()?.end ?? '';
+      return at === end;
+    }) && ours.length === 0
+  );
+}
+
 export const KNOWN: readonly Known[] = [
   {
     name: 'pt-reclaim',
@@ -53,6 +76,13 @@ export const KNOWN: readonly Known[] = [
       name.endsWith('VmPTE') &&
       history.some(discardsTables) &&
       kbOf(linux) < kbOf(simulated),
+  },
+  {
+    name: 'unfaulted-merge',
+    why: 'From v6.16 a VMA without an anon_vma is merged with a neighbour that has one; v6.8 does so in one order only.',
+    explains: ({ name, linux = '', simulated = '' }, about) =>
+      versionOf(about) >= 616 && name.endsWith('maps') && isJoined(linux, simulated),
+    ends: true,
   },
   {
     name: 'rss-slack',

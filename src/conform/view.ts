@@ -2,7 +2,8 @@
 // differ between kernels by nature, so they are told by classes and by differences from the start.
 import { parseCounters, parseSmaps } from '../machine/proc/parse.ts';
 import type { About, Look, Step } from './observation.ts';
-import { PAGE, WINDOWS } from './program.ts';
+import { PAGE, WINDOWS, isInArena } from './program.ts';
+import type { Operation } from './program.ts';
 
 /** Observables by their names, in the order in which they are compared. */
 export type View = Map<string, string>;
@@ -45,6 +46,16 @@ interface Regions {
   sizes: [string, string][];
 }
 
+/** What an operation returned: an address, the number of an error, a value. */
+function valueText(operation: Operation | 'join', value: number | string): string {
+  if (typeof value === 'string') return `0x${value}`;
+  if (value < 0) return `error ${String(-value)}`;
+  const isAddress = operation !== 'join' && ['mmap', 'mremap', 'brk'].includes(operation.op);
+  if (!isAddress) return String(value);
+  // Where a mapping is put that may go anywhere is each kernel's own choice.
+  return isInArena(value) ? value.toString(16) : 'outside of the arena';
+}
+
 /** Turns a run's steps into views, one after the other. */
 export class Viewer {
   private readonly base: Map<string, number>;
@@ -59,10 +70,10 @@ export class Viewer {
     this.before = new Map<string, string>();
   }
 
-  /** The view of a step. `isOrdered`: nothing else ran meanwhile, so that it can be told which frames stayed. */
-  view(step: Step, isOrdered: boolean): View {
+  /** The view of an operation's step. `isOrdered`: it can be told which frames stayed where they were. */
+  view(operation: Operation | 'join', step: Step, isOrdered: boolean): View {
     const view: View = new Map([
-      ['value', String(step.value)],
+      ['value', valueText(operation, step.value)],
       ['signal', String(step.signal)],
       ['minor faults', String(step.minor)],
       ['major faults', String(step.major)],
