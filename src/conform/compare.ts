@@ -1,4 +1,5 @@
 // Compares two runs of one program, step by step: the first step in which something differs, and what was explained.
+import { MAP_LOCKED, MAP_POPULATE } from './constants.ts';
 import { explain } from './known.ts';
 import type { Difference } from './known.ts';
 import type { About, Run, Step } from './observation.ts';
@@ -20,26 +21,23 @@ const firstFrame = (basePfn: number): string => basePfn.toString(16);
 
 /** An operation in which frames are freed and then allocated: which go where is the allocator's choice. */
 function reusesFrames(operation: Operation | 'join'): boolean {
-  const populate = 0x8000;
-  return operation === 'join' || (operation.op === 'mmap' && (operation.flags & populate) !== 0);
+  return operation === 'join' || (operation.op === 'mmap' && (operation.flags & (MAP_POPULATE | MAP_LOCKED)) !== 0);
 }
 
 function differencesOf(
   linux: View,
   simulated: View,
-  at: Omit<Difference, 'name' | 'linux' | 'simulated'>,
+  at: Pick<Difference, 'step' | 'operation' | 'history'>,
 ): Difference[] {
   const names = new Set([...linux.keys(), ...simulated.keys()]);
   const found: Difference[] = [];
+  const returned = [linux.get('value') ?? '', simulated.get('value') ?? ''] as const;
   for (const name of names) {
     const [theirs, ours] = [linux.get(name), simulated.get(name)];
-    if (theirs !== ours) found.push({ ...at, name, linux: theirs, simulated: ours });
+    if (theirs !== ours) found.push({ ...at, returned, name, linux: theirs, simulated: ours });
   }
   return found;
 }
-
-/** A field of smaps, which is named by the VMA's first address. */
-const isOfVma = (name: string): boolean => /^(process \d+ )?[0-9a-f]{8,} /.test(name);
 
 /** Whether two steps are the same to the letter, so that they need not be read. */
 function isSame(a: Step, b: Step): boolean {
@@ -87,17 +85,14 @@ export function compare(program: Program, linux: Run, simulated: Run, about: Abo
       a.seen === null && program.shares === true
         ? [allowed(program, operation, a), allowed(program, operation, b)]
         : [theirs.view(operation, a, isOrdered), ours.view(operation, b, isOrdered)];
-    let ends = false;
-    let differences = differencesOf(...views, at).filter((difference) => {
-      const known = explain(difference, about);
-      if (known === undefined) return true;
-      explained.set(known.name, (explained.get(known.name) ?? 0) + 1);
-      ends ||= known.ends === true;
-      return false;
-    });
-    // Where the VMAs are known to differ, so are the sizes that smaps gives for each.
-    if (ends) differences = differences.filter(({ name }) => !isOfVma(name));
-    if (ends && differences.length === 0) return { differences, explained };
+    const all = differencesOf(...views, at).map((difference) => ({ difference, known: explain(difference, about) }));
+    const met = new Set(all.flatMap(({ known }) => (known === undefined ? [] : [known.name])));
+    for (const name of met) explained.set(name, (explained.get(name) ?? 0) + 1);
+    const ending = all.flatMap(({ known }) => (known?.ends === undefined ? [] : [known.ends]));
+    const differences = all
+      .filter(({ difference, known }) => known === undefined && !ending.some((covers) => covers(difference.name)))
+      .map(({ difference }) => difference);
+    if (ending.length > 0 && differences.length === 0) return { differences, explained };
     if (differences.length > 0) return { differences, explained };
   }
   return { differences: [], explained };

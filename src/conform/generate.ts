@@ -10,6 +10,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../kernel/mm/flags.ts';
+import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './constants.ts';
 import { ARENA_START, MACHINE, PAGE, START_BRK, WINDOWS } from './program.ts';
 import type { AccessSize, Kind, Operation, Program, Window } from './program.ts';
 
@@ -54,10 +55,17 @@ const callAddress: fc.Arbitrary<number> = fc.oneof(
   { weight: 1, arbitrary: page.map((address) => address + 8) },
 );
 
-const rangeLength: fc.Arbitrary<number> = fc.oneof(
+/** Lengths of what is mapped: it may be made present as a whole. */
+const mapLength: fc.Arbitrary<number> = fc.oneof(
   { weight: 30, arbitrary: fc.integer({ min: 1, max: MAX_RANGE }).map((pages) => pages * PAGE) },
   { weight: 2, arbitrary: fc.integer({ min: 1, max: MAX_RANGE }).map((pages) => pages * PAGE - 100) },
-  { weight: 1, arbitrary: fc.constantFrom(0, 0x200000, 0x40000000) },
+  { weight: 1, arbitrary: fc.constant(0) },
+);
+
+/** Lengths of ranges of which only what is mapped counts. */
+const rangeLength: fc.Arbitrary<number> = fc.oneof(
+  { weight: 30, arbitrary: mapLength },
+  { weight: 1, arbitrary: fc.constantFrom(0x200000, 0x40000000) },
 );
 
 /** Where a word of a page is accessed. */
@@ -90,14 +98,10 @@ const mapFlags: fc.Arbitrary<number> = fc
   .tuple(fc.constantFrom(MAP_FIXED, MAP_FIXED, MAP_FIXED, 0), fc.constantFrom(0, 0, 0, ...MACHINE.mapFlags))
   .map(([fixed, more]) => MAP_FLAGS | fixed | more);
 
-const MREMAP_MAYMOVE = 1;
-const MREMAP_FIXED = 2;
-const MREMAP_DONTUNMAP = 4;
-
 /** One operation of a kind. */
 const OPERATIONS: { readonly [K in Kind]: fc.Arbitrary<Extract<Operation, { op: K }>> } = {
   mmap: fc
-    .tuple(callAddress, rangeLength, rights, mapFlags)
+    .tuple(callAddress, mapLength, rights, mapFlags)
     .map(([addr, length, prot, flags]) => ({ op: 'mmap', addr, length, prot, flags })),
   munmap: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munmap', addr, length })),
   mprotect: fc
@@ -123,7 +127,7 @@ const OPERATIONS: { readonly [K in Kind]: fc.Arbitrary<Extract<Operation, { op: 
     .tuple(
       callAddress,
       rangeLength,
-      rangeLength,
+      mapLength,
       fc.constantFrom(
         0,
         MREMAP_MAYMOVE,

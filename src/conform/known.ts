@@ -1,6 +1,7 @@
 // The differences that are known and explained: between the kernel that is simulated (v6.8, a machine of its own) and
 // the one that runs here. Each is as narrow as it can be told; whatever is not here is a failure.
-import { MADV_DONTNEED } from '../kernel/mm/flags.ts';
+import { EFAULT, EINVAL, MADV_DONTNEED, MADV_FREE } from '../kernel/mm/flags.ts';
+import { MADV_PAGEOUT, MREMAP_DONTUNMAP } from './constants.ts';
 import type { About } from './observation.ts';
 import { PAGE } from './program.ts';
 import type { Operation } from './program.ts';
@@ -12,6 +13,8 @@ export interface Difference {
   operation: Operation | 'join';
   /** All operations up to this one, itself included. */
   history: readonly (Operation | 'join')[];
+  /** What the operation returned on Linux and here. */
+  returned: readonly [linux: string, simulated: string];
   name: string;
   linux: string | undefined;
   simulated: string | undefined;
@@ -23,8 +26,11 @@ export interface Known {
   /** Why the kernels differ there, in a sentence. */
   readonly why: string;
   readonly explains: (difference: Difference, about: About) => boolean;
-  /** What follows from it goes further than can be told: the program is compared up to here. */
-  readonly ends?: true;
+  /**
+   * Where what follows from it goes further than can be told: the program is compared up to here, and differences of
+   * these names belong to it.
+   */
+  readonly ends?: (name: string) => boolean;
 }
 
 const TABLE_BYTES = 0x200000;
@@ -45,6 +51,18 @@ function discardsTables(operation: Operation | 'join'): boolean {
   if (operation === 'join' || operation.op !== 'madvise' || operation.advice !== MADV_DONTNEED) return false;
   return operation.length >= TABLE_BYTES;
 }
+
+const FAULT = `error ${String(EFAULT)}`;
+const INVALID = `error ${String(EINVAL)}`;
+
+function isMremap(operation: Operation | 'join'): operation is Extract<Operation, { op: 'mremap' }> {
+  return operation !== 'join' && operation.op === 'mremap';
+}
+
+const pagesOf = (bytes: number): number => Math.ceil(bytes / PAGE);
+
+/** A field of smaps, which is named by the VMA's first address. */
+const isOfVma = (name: string): boolean => /^(process \d+ )?[0-9a-f]{8,} /.test(name);
 
 /** A VMA of a list of maps: its range, and all else that is said of it. */
 function rangesOf(maps: string): { start: string; end: string; rest: string }[] {
@@ -67,6 +85,10 @@ function isJoined(linux: string, simulated: string): boolean {
   );
 }
 
+function isAdvice(operation: Operation | 'join', advice: number): boolean {
+  return operation !== 'join' && operation.op === 'madvise' && operation.advice === advice;
+}
+
 export const KNOWN: readonly Known[] = [
   {
     name: 'pt-reclaim',
@@ -82,7 +104,60 @@ export const KNOWN: readonly Known[] = [
     why: 'From v6.16 a VMA without an anon_vma is merged with a neighbour that has one; v6.8 does so in one order only.',
     explains: ({ name, linux = '', simulated = '' }, about) =>
       versionOf(about) >= 616 && name.endsWith('maps') && isJoined(linux, simulated),
-    ends: true,
+    ends: isOfVma,
+  },
+  {
+    name: 'mremap-many',
+    why: 'From v6.17 mremap moves what lies in several VMAs, and over holes, where the length stays the same.',
+    explains: ({ operation, returned: [linux, simulated] }, about) =>
+      versionOf(about) >= 617 &&
+      isMremap(operation) &&
+      operation.new_addr !== undefined &&
+      pagesOf(operation.old_length) === pagesOf(operation.new_length) &&
+      simulated === FAULT &&
+      !linux.startsWith('error'),
+    ends: () => true,
+  },
+  {
+    name: 'mremap-checks',
+    why: 'From v6.17 mremap checks all that it is given before it looks for the VMA or unmaps anything.',
+    explains: ({ operation, returned: [linux, simulated] }, about) =>
+      versionOf(about) >= 617 &&
+      isMremap(operation) &&
+      [FAULT, INVALID].includes(linux) &&
+      [FAULT, INVALID].includes(simulated) &&
+      (linux !== simulated || operation.new_addr !== undefined),
+    ends: () => true,
+  },
+  {
+    name: 'mremap-dontunmap-length',
+    why: 'Before v6.17 MREMAP_DONTUNMAP compares its lengths in bytes, not in pages.',
+    explains: ({ operation, returned: [linux, simulated] }, about) =>
+      versionOf(about) >= 617 &&
+      isMremap(operation) &&
+      (operation.flags & MREMAP_DONTUNMAP) !== 0 &&
+      operation.old_length !== operation.new_length &&
+      pagesOf(operation.old_length) === pagesOf(operation.new_length) &&
+      simulated === INVALID &&
+      !linux.startsWith('error'),
+    ends: () => true,
+  },
+  {
+    name: 'pageout-young',
+    why: 'From v6.9 MADV_PAGEOUT leaves pages young; v6.8 makes them old first.',
+    explains: ({ name, history, linux, simulated }, about) =>
+      versionOf(about) >= 609 &&
+      name.endsWith('Referenced') &&
+      history.some((operation) => isAdvice(operation, MADV_PAGEOUT)) &&
+      kbOf(linux) > kbOf(simulated),
+  },
+  {
+    name: 'lazyfree-batch',
+    why: 'MADV_FREE marks pages at once here; Linux when the CPU has 15 of them, or drains its batches.',
+    explains: ({ name, history, linux, simulated }) =>
+      name.endsWith('LazyFree') &&
+      history.some((operation) => isAdvice(operation, MADV_FREE)) &&
+      kbOf(linux) < kbOf(simulated),
   },
   {
     name: 'rss-slack',

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -35,6 +36,8 @@
 enum { MAX_OPS = 512, MAX_WINDOWS = 8, MAX_PROCESSES = 4, MAX_THREADS = 8, MAX_PROC_BYTES = 96 * 1024 };
 /** What all processes of a program write their answers to, and a stack that is surely deep enough. */
 enum { OUT_BYTES = 32 * 1024 * 1024, STACK_BYTES = 64 * 1024, SIGNAL_STACK_BYTES = 32 * 1024 };
+/** RLIMIT_MEMLOCK as it is where nobody has changed it. */
+enum { LOCKED_BYTES = 8 * 1024 * 1024 };
 /** A command that takes longer is given up: no operation here waits for anything. */
 enum { LIMIT_S = 20 };
 
@@ -370,6 +373,9 @@ static void own_memory(void) {
   // One page of each table is enough of what is shared: its pages are not counted.
   for (size_t at = 0; at < OUT_BYTES; at += PAGE * 512) (void)*(volatile char *)(out + at);
   *(volatile char *)control = *(volatile char *)control;
+  // Page tables that stay where the kernel puts what may lie anywhere: it has neighbours there.
+  char *anywhere = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  munmap(anywhere, 16 * PAGE);
   // A breath through all that runs within a measurement.
   struct rusage usage;
   getrusage(RUSAGE_THREAD, &usage);
@@ -477,11 +483,23 @@ static int move_brk(void) {
   return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) == 0;
 }
 
+/** As an ordinary user, who may lock so many bytes: root's processes may lock all they like. */
+static void limit_locks(void) {
+  struct rlimit limit = { LOCKED_BYTES, LOCKED_BYTES };
+  setrlimit(RLIMIT_MEMLOCK, &limit);
+  struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) != 0) return;
+  data[0].effective &= ~(1U << CAP_IPC_LOCK);
+  syscall(SYS_capset, &header, data);
+}
+
 static void prepare_program_process(void) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   pin(0);
   start_threads();
   move_brk();
+  limit_locks();
   open_proc();
   catch_signals(signal_stack);
   own_memory();

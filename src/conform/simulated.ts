@@ -136,7 +136,7 @@ function giveBack(machine: Machine, cpu: DirectCpu, operation: Operation, at: nu
 function valueOf(operation: Operation, seen: Pick<DirectObservations, 'values'>, i = 0): number | string {
   const value = seen.values[i]!;
   // Words come as they lie in memory, signed.
-  if (operation.op === 'load') return (value >>> 0).toString(16);
+  if (operation.op === 'load') return (operation.size === 8 ? BigInt(value) : value >>> 0).toString(16);
   return operation.op === 'store' || operation.op === 'touch' ? 0 : value;
 }
 
