@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { closeGangs } from '../machine/gang.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { benchCommand } from './bench.ts';
+import { conformCommand } from './conform.ts';
 import { demoCommand } from './demo.ts';
 import { exploreCommand } from './explore.ts';
 import { labCommand } from './lab.ts';
@@ -73,6 +74,7 @@ function program(argv: readonly string[]): Command {
     stressCommand(argv),
     reportCommand(),
     procCommand(),
+    conformCommand(),
     listCommand(),
     benchCommand(argv),
   ];

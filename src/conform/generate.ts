@@ -262,3 +262,22 @@ export function sharedPrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
       after: [{ op: 'munmap', addr: ARENA_START, length: 0x40000000 }],
     }));
 }
+
+/** Of so many programs one has threads that keep apart, another threads that share their pages. */
+const THREADS_EVERY = 12;
+
+/** `count` programs, the same for the same seed: most of one thread, some of several. */
+export function programsOf(kinds: readonly Kind[], count: number, seed: number): Program[] {
+  const some = (arbitrary: fc.Arbitrary<Program>): Program[] =>
+    fc.sample(arbitrary, { seed, numRuns: Math.ceil(count / THREADS_EVERY) + 1 });
+  const hasAccesses = kinds.includes('load') || kinds.includes('store');
+  const programs = fc.sample(lonePrograms(kinds), { seed, numRuns: Math.max(1, count) }).slice(0, count);
+  if (!hasAccesses) return programs;
+  const apart = some(apartPrograms(kinds));
+  const shared = some(sharedPrograms(kinds));
+  return programs.map((program, i) => {
+    const nth = Math.floor(i / THREADS_EVERY);
+    if (i % THREADS_EVERY === THREADS_EVERY - 1) return apart[nth] ?? program;
+    return i % THREADS_EVERY === THREADS_EVERY - 2 ? (shared[nth] ?? program) : program;
+  });
+}
