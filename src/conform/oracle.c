@@ -557,14 +557,13 @@ static int direct_op(int i, int *current) {
     return 1;
   }
   if (op->kind == OP_EXIT_PROCESS) {
-    if (control->pid[target] == 0) {
-      control->result[i].value = -ESRCH;
-      return 1;
-    }
+    // As the machine has it: process 0 ends with the program, and none ends while it runs.
+    int error = target == 0 ? EPERM : control->pid[target] == 0 ? ESRCH : target == *current ? EBUSY : 0;
+    control->result[i].value = -error;
+    if (error != 0) return 1;
     set_and_wake(&control->command[target], LEAVE);
     waitpid(control->pid[target], NULL, 0);
     control->pid[target] = 0;
-    for (int p = 0; *current == target && p < MAX_PROCESSES; p++) if (control->pid[p] != 0) *current = p;
     return 1;
   }
   if (control->pid[*current] == 0) {

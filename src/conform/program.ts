@@ -52,7 +52,7 @@ export const KINDS: readonly Kind[] = [
 
 /** What the simulated machine can do of all this: programs are made of nothing else. */
 export const MACHINE = {
-  kinds: ['mmap', 'munmap', 'mprotect', 'madvise', 'brk', 'load', 'store', 'touch'] as readonly Kind[],
+  kinds: KINDS.filter((kind) => !['atomic_add', 'mremap', 'mlock', 'munlock'].includes(kind)),
   /** Accesses of other sizes than 4 bytes, and such as are not aligned. */
   sizes: false,
   /** Flags of mmap beside PRIVATE, ANONYMOUS and FIXED. */

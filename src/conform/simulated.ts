@@ -95,10 +95,10 @@ export class Simulated {
 
 const NOTHING: Step = { value: 0, signal: 0, minor: 0, major: 0, seen: null };
 
-/** All processes, the first of them with the number 0. */
+/** All processes, by their numbers. */
 function looks(machine: Machine): Look[] {
   const s = snapshotProcesses(machine.buffer);
-  return s.mms.map((mm, process) => lookAt(s, mm, process));
+  return s.mms.toSorted((a, b) => a.process - b.process).map((mm) => lookAt(s, mm, mm.process));
 }
 
 /** Operations of one CPU, which stays up all the time: what its TLB has must be right from one to the next. */
@@ -113,7 +113,7 @@ function alone(machine: Machine, operations: readonly Operation[]): Step[] {
 function step(machine: Machine, cpu: DirectCpu, operation: Operation): Step {
   const seen = new kernel.Observations(1, false);
   const [minor, major] = [machine.event('min_flt'), machine.event('maj_flt')];
-  const isAlive = kernel.run_program(cpu, machine.mm, [machineOp(operation)], seen);
+  const isAlive = kernel.run_program(cpu, [machineOp(operation)], seen);
   const done = {
     value: valueOf(operation, seen),
     signal: isAlive ? seen.signals[0]! : SIGKILL,
@@ -130,7 +130,7 @@ function giveBack(machine: Machine, cpu: DirectCpu, operation: Operation, at: nu
   if (operation.op !== 'mmap' && operation.op !== 'mremap') return;
   if (at < 0 || isInArena(at)) return;
   const length = operation.op === 'mmap' ? operation.length : operation.new_length;
-  kernel.run_program(cpu, machine.mm, [{ op: 'munmap', addr: at, length }], new kernel.Observations(1, false));
+  kernel.run_program(cpu, [{ op: 'munmap', addr: at, length }], new kernel.Observations(1, false));
 }
 
 function valueOf(operation: Operation, seen: Pick<DirectObservations, 'values'>, i = 0): number | string {
