@@ -50,14 +50,22 @@ export const KINDS: readonly Kind[] = [
   'clear_refs',
 ];
 
-/** What the simulated machine can do of all this: programs are made of nothing else. */
-export const MACHINE = {
-  kinds: KINDS.filter((kind) => !['atomic_add', 'mremap', 'mlock', 'munlock'].includes(kind)),
+/** What programs may be made of. */
+export interface Abilities {
+  readonly kinds: readonly Kind[];
   /** Accesses of other sizes than 4 bytes, and such as are not aligned. */
-  sizes: false,
+  readonly sizes: boolean;
   /** Flags of mmap beside PRIVATE, ANONYMOUS and FIXED. */
-  mapFlags: [MAP_NORESERVE] as readonly number[],
-  advice: [MADV_NORMAL, MADV_DONTNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE] as readonly number[],
+  readonly mapFlags: readonly number[];
+  readonly advice: readonly number[];
+}
+
+/** What the simulated machine can do of all this: programs are made of nothing else. */
+export const MACHINE: Abilities = {
+  kinds: KINDS.filter((kind) => !['atomic_add', 'mremap', 'mlock', 'munlock'].includes(kind)),
+  sizes: false,
+  mapFlags: [MAP_NORESERVE],
+  advice: [MADV_NORMAL, MADV_DONTNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE],
 };
 
 /** A program: what one thread does first, what each of several does at once, what one does afterwards. */

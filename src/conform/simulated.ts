@@ -121,12 +121,12 @@ function step(machine: Machine, cpu: DirectCpu, operation: Operation): Step {
     major: machine.event('maj_flt') - major,
     seen: null,
   };
-  giveBack(machine, cpu, operation, seen.values[0]!);
+  giveBack(cpu, operation, seen.values[0]!);
   return done;
 }
 
 /** What the kernel put outside of the arena goes at once, as the oracle does. */
-function giveBack(machine: Machine, cpu: DirectCpu, operation: Operation, at: number): void {
+function giveBack(cpu: DirectCpu, operation: Operation, at: number): void {
   if (operation.op !== 'mmap' && operation.op !== 'mremap') return;
   if (at < 0 || isInArena(at)) return;
   const length = operation.op === 'mmap' ? operation.length : operation.new_length;
