@@ -6,13 +6,15 @@ import type { Run } from './observation.ts';
 import type { Oracle } from './oracle.ts';
 import { KINDS, stepsOf } from './program.ts';
 import type { Kind, Program } from './program.ts';
-import { smaller } from './shrink.ts';
+import { smaller, upTo } from './shrink.ts';
 import type { Simulated } from './simulated.ts';
 
 /** Programs that are given to the oracle at once: it works on them while the machine is busy. */
 const BATCH = 32;
 /** Tries of a program that differed once: what does not come again was the machine's surroundings. */
 const CONFIRMATIONS = 2;
+/** Smaller programs that are tried at once before there are more of them. */
+const FIRST_TRIES = 8;
 /** Smaller programs that are tried at most. */
 const MAX_TRIES = 4000;
 
@@ -86,9 +88,10 @@ export async function shrink(sides: Sides, failing: Program, first: Difference[]
   let tries = 0;
   for (let isSmaller = true; isSmaller && tries < MAX_TRIES;) {
     isSmaller = false;
-    const candidates = smaller(program);
-    for (let at = 0; at < candidates.length && !isSmaller; at += BATCH) {
-      const batch = candidates.slice(at, at + BATCH);
+    const candidates = [...upTo(program, differences[0]?.step ?? 0), ...smaller(program)];
+    // The first are the likeliest, so few of them at a time.
+    for (let at = 0, size = FIRST_TRIES; at < candidates.length && !isSmaller; at += size, size = BATCH) {
+      const batch = candidates.slice(at, at + size);
       tries += batch.length;
       const comparisons = await compareAll(sides, batch);
       for (const [i, comparison] of comparisons.entries()) {

@@ -67,6 +67,12 @@ function plainerLists(list: readonly Operation[]): Operation[][] {
   return list.flatMap((operation, i) => plainerOperations(operation).map((plain) => list.with(i, plain)));
 }
 
+/** The program without what comes after a step, if it is of one thread and there is something. */
+export function upTo(program: Program, step: number): Program[] {
+  if (program.threads.length > 0 || step + 1 >= program.before.length) return [];
+  return [{ before: program.before.slice(0, step + 1), threads: [], after: [] }];
+}
+
 /** Programs that are smaller than this one in one respect, those that lack most first. */
 export function smaller(program: Program): Program[] {
   const { before, threads, after } = program;
