@@ -59,13 +59,29 @@ export async function compareAll(
   programs: readonly Program[],
 ): Promise<(Comparison | undefined)[]> {
   const asked = oracle.ask(programs);
-  const ours: Run[] = [];
-  for (const program of programs) ours.push(await simulated.run(program));
+  const ours: (Run | Error)[] = [];
+  for (const program of programs) ours.push(await simulated.run(program).catch(asError));
   const theirs = await asked;
   return programs.map((program, i) => {
     const [a, b] = [theirs[i], ours[i]];
-    return a === undefined || b === undefined ? undefined : compare(program, a, b, oracle.about, simulated.basePfn);
+    if (a === undefined || b === undefined) return undefined;
+    return b instanceof Error ? failed(program, b) : compare(program, a, b, oracle.about, simulated.basePfn);
   });
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+/** A program that the machine does not get through differs as a whole. */
+function failed(program: Program, { message }: Error): Comparison {
+  const steps = stepsOf(program);
+  const last = {
+    step: steps.length - 1,
+    operation: steps.at(-1) ?? 'join',
+    history: steps,
+    returned: ['', ''] as const,
+  };
+  const difference = { ...last, name: 'the whole program', linux: 'comes to its end', simulated: message };
+  return { differences: [difference], explained: new Map<string, number>() };
 }
 
 /** What differs in a program each time that it is run; nothing where it once does not. */

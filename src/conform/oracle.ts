@@ -28,17 +28,27 @@ export class NoOracle extends Error {
 
 const CFLAGS: readonly string[] = ['-O1', '-static', '-no-pie', '-pthread', '-Wall', '-Wextra'];
 
+/** How the oracle is compiled, where not as usual. */
+export interface BuildOptions {
+  readonly compiler?: string;
+  /** Where compiled oracles are kept. */
+  readonly folder?: string;
+  readonly platform?: NodeJS.Platform;
+}
+
+/** A folder of this user's own: what lies there is run. */
+const cacheFolder = (): string => join(tmpdir(), `pagerace-oracle-${userInfo().username}`);
+
 /** Path of the compiled oracle, compiled first if need be. Throws NoOracle where that can't be done. */
-export function buildOracle(compiler = 'cc'): string {
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
+export function buildOracle(options: BuildOptions = {}): string {
+  const { compiler = 'cc', folder = cacheFolder(), platform = process.platform } = options;
+  if (platform !== 'linux' || process.arch !== 'x64') {
     throw new NoOracle(
-      `There is no kernel to compare with: this is ${process.platform} on ${process.arch}, not Linux on x86-64.`,
+      `There is no kernel to compare with: this is ${platform} on ${process.arch}, not Linux on x86-64.`,
     );
   }
   const source = readFileSync(SOURCE);
   const hash = createHash('sha256').update(source).update(CFLAGS.join(' ')).digest('hex').slice(0, 16);
-  // A folder of this user's: what lies there is run.
-  const folder = join(tmpdir(), `pagerace-oracle-${userInfo().username}`);
   const program = join(folder, `oracle-${hash}`);
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -84,8 +94,8 @@ export class Oracle {
   }
 
   /** Starts one. Throws NoOracle where there can be none. */
-  static async start(compiler?: string): Promise<Oracle> {
-    const child = spawn(buildOracle(compiler), { stdio: ['pipe', 'pipe', 'pipe'] });
+  static async start(): Promise<Oracle> {
+    const child = spawn(buildOracle(), { stdio: ['pipe', 'pipe', 'pipe'] });
     const answers = createInterface({ input: child.stdout, crlfDelay: Infinity })[Symbol.asyncIterator]();
     const first = await answers.next();
     if (first.done === true) throw new NoOracle('The oracle does not start here.');
