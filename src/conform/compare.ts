@@ -1,5 +1,5 @@
 // Compares two runs of one program, step by step: the first step in which something differs, and what was explained.
-import { MAP_LOCKED, MAP_POPULATE } from './constants.ts';
+import { MAP_LOCKED, MAP_POPULATE } from '../kernel/mm/flags.ts';
 import { explain } from './known.ts';
 import type { Difference } from './known.ts';
 import type { About, Run, Step } from './observation.ts';

@@ -6,13 +6,16 @@ import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_PRIVATE,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
 } from '../kernel/mm/flags.ts';
-import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from './constants.ts';
+import type { AccessSize } from '../kernel/program.ts';
 import { ARENA_START, MACHINE, PAGE, START_BRK, WINDOWS } from './program.ts';
-import type { AccessSize, Kind, Operation, Program, Window } from './program.ts';
+import type { Kind, Operation, Program, Window } from './program.ts';
 
 const MAP_FLAGS: number = MAP_PRIVATE | MAP_ANONYMOUS;
 const READ_WRITE: number = PROT_READ | PROT_WRITE;
@@ -70,16 +73,11 @@ const rangeLength: fc.Arbitrary<number> = fc.oneof(
 
 /** Where a word of a page is accessed. */
 const accessAddress: fc.Arbitrary<number> = fc
-  .tuple(
-    page,
-    MACHINE.sizes ? fc.constantFrom(0, 0, 4, 1, 6, 2044, 4092, 4093, 4095) : fc.constantFrom(0, 0, 4, 2044, 4092),
-  )
+  .tuple(page, fc.constantFrom(0, 0, 4, 1, 6, 2044, 4092, 4093, 4095))
   .map(([address, offset]) => address + offset);
 
 const value: fc.Arbitrary<number> = fc.integer({ min: 1, max: 255 });
-const size: fc.Arbitrary<AccessSize | undefined> = MACHINE.sizes
-  ? fc.constantFrom<AccessSize | undefined>(undefined, 1, 2, 4, 8)
-  : fc.constant(undefined);
+const size: fc.Arbitrary<AccessSize | undefined> = fc.constantFrom<AccessSize | undefined>(undefined, 1, 2, 4, 8);
 const rights: fc.Arbitrary<number> = fc.constantFrom(
   READ_WRITE,
   READ_WRITE,

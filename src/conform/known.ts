@@ -5,10 +5,13 @@ import {
   EINVAL,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
+  MAP_LOCKED,
+  MAP_POPULATE,
+  MREMAP_DONTUNMAP,
 } from '../kernel/mm/flags.ts';
-import { MADV_PAGEOUT, MAP_LOCKED, MAP_POPULATE, MREMAP_DONTUNMAP } from './constants.ts';
 import type { About } from './observation.ts';
 import { PAGE } from './program.ts';
 import type { Operation } from './program.ts';

@@ -1,36 +1,55 @@
 // A program that runs on both kernels: its operations, the addresses it works on, and how the oracle is told.
 import {
+  MADV_COLD,
+  MADV_DODUMP,
+  MADV_DOFORK,
+  MADV_DONTDUMP,
+  MADV_DONTFORK,
   MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
+  MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_KEEPONFORK,
+  MADV_NOHUGEPAGE,
   MADV_NORMAL,
+  MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+  MADV_WIPEONFORK,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_LOCKED,
   MAP_NORESERVE,
+  MAP_POPULATE,
 } from '../kernel/mm/flags.ts';
 import type { Op } from '../kernel/program.ts';
 
-/** Bytes of an access. */
-export type AccessSize = 1 | 2 | 4 | 8;
+/** Kinds of operations that both kernels can do. */
+export type Kind =
+  | 'mmap'
+  | 'munmap'
+  | 'mprotect'
+  | 'madvise'
+  | 'brk'
+  | 'load'
+  | 'store'
+  | 'touch'
+  | 'atomic_add'
+  | 'mremap'
+  | 'mlock'
+  | 'munlock'
+  | 'fork'
+  | 'as'
+  | 'exit_process'
+  | 'clear_refs';
 
-/** One operation. All numbers are in bytes, or the kernel's own constants. `child` and `process` are 0 to 3. */
-export type Operation =
-  | { op: 'mmap'; addr: number; length: number; prot: number; flags: number }
-  | { op: 'munmap'; addr: number; length: number }
-  | { op: 'mprotect'; addr: number; length: number; prot: number }
-  | { op: 'madvise'; addr: number; length: number; advice: number }
-  | { op: 'brk'; addr: number }
-  | { op: 'load'; addr: number; size?: AccessSize }
-  | { op: 'store'; addr: number; value: number; size?: AccessSize }
-  | { op: 'touch'; addr: number; pages: number; write: boolean; value: number }
-  | { op: 'atomic_add'; addr: number; value: number }
-  | { op: 'mremap'; addr: number; old_length: number; new_length: number; flags: number; new_addr?: number }
-  | { op: 'mlock'; addr: number; length: number }
-  | { op: 'munlock'; addr: number; length: number }
-  | { op: 'fork'; child: number }
-  | { op: 'as'; process: number }
-  | { op: 'exit_process'; process: number }
-  | { op: 'clear_refs' };
+/** One operation. */
+export type Operation = Extract<Op, { op: Kind }>;
 
-export type Kind = Operation['op'];
 export const KINDS: readonly Kind[] = [
   'mmap',
   'munmap',
@@ -50,22 +69,37 @@ export const KINDS: readonly Kind[] = [
   'clear_refs',
 ];
 
-/** What programs may be made of. */
-export interface Abilities {
+/** What the simulated machine can do of all that the oracle can: programs are made of nothing else. */
+export const MACHINE: {
   readonly kinds: readonly Kind[];
-  /** Accesses of other sizes than 4 bytes, and such as are not aligned. */
-  readonly sizes: boolean;
   /** Flags of mmap beside PRIVATE, ANONYMOUS and FIXED. */
   readonly mapFlags: readonly number[];
   readonly advice: readonly number[];
-}
-
-/** What the simulated machine can do of all this: programs are made of nothing else. */
-export const MACHINE: Abilities = {
-  kinds: KINDS.filter((kind) => !['atomic_add', 'mremap', 'mlock', 'munlock'].includes(kind)),
-  sizes: false,
-  mapFlags: [MAP_NORESERVE],
-  advice: [MADV_NORMAL, MADV_DONTNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE],
+} = {
+  kinds: KINDS,
+  mapFlags: [MAP_NORESERVE, MAP_POPULATE, MAP_LOCKED, MAP_GROWSDOWN, MAP_FIXED_NOREPLACE],
+  advice: [
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MADV_DONTNEED,
+    MADV_FREE,
+    MADV_REMOVE,
+    MADV_DONTFORK,
+    MADV_DOFORK,
+    MADV_HUGEPAGE,
+    MADV_NOHUGEPAGE,
+    MADV_DONTDUMP,
+    MADV_DODUMP,
+    MADV_WIPEONFORK,
+    MADV_KEEPONFORK,
+    MADV_COLD,
+    MADV_PAGEOUT,
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
+    MADV_DONTNEED_LOCKED,
+  ],
 };
 
 /** A program: what one thread does first, what each of several does at once, what one does afterwards. */
@@ -164,9 +198,4 @@ export function programLines(id: number, { before, threads, after }: Program): s
 /** All operations in the order in which their results are told, and where the threads are joined: one step more. */
 export function stepsOf({ before, threads, after }: Program): (Operation | 'join')[] {
   return [...before, ...threads.flat(), ...(threads.length > 0 ? (['join'] as const) : []), ...after];
-}
-
-/** As the simulated machine takes it. */
-export function machineOp(operation: Operation): Op {
-  return operation as Op;
 }

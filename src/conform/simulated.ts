@@ -1,7 +1,6 @@
 // The simulated machine as the other side of a comparison: runs a program and shows what the oracle shows of a kernel.
 import { header } from '../kernel/layout.ts';
 import { SIGKILL } from '../kernel/mm/flags.ts';
-import type { Op } from '../kernel/program.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
 import { kernel } from '../machine/direct.ts';
@@ -10,7 +9,7 @@ import { smapsFile } from '../machine/proc/smaps.ts';
 import { snapshotProcesses } from '../machine/snapshot.ts';
 import type { MmRecord, ProcessSnapshot } from '../machine/snapshot.ts';
 import type { About, Look, Run, Step } from './observation.ts';
-import { PAGE, START_BRK, WINDOWS, isInArena, machineOp } from './program.ts';
+import { PAGE, START_BRK, WINDOWS, isInArena } from './program.ts';
 import type { Operation, Program } from './program.ts';
 
 /** Room for all windows in every process, and for their tables. */
@@ -113,7 +112,7 @@ function alone(machine: Machine, operations: readonly Operation[]): Step[] {
 function step(machine: Machine, cpu: DirectCpu, operation: Operation): Step {
   const seen = new kernel.Observations(1, false);
   const [minor, major] = [machine.event('min_flt'), machine.event('maj_flt')];
-  const isAlive = kernel.run_program(cpu, [machineOp(operation)], seen);
+  const isAlive = kernel.run_program(cpu, [operation], seen);
   const done = {
     value: valueOf(operation, seen),
     signal: isAlive ? seen.signals[0]! : SIGKILL,
@@ -143,8 +142,7 @@ function valueOf(operation: Operation, seen: Pick<DirectObservations, 'values'>,
 /** Operations of several CPUs at once. Nothing is looked at while they run. */
 async function together(machine: Machine, threads: readonly (readonly Operation[])[]): Promise<Step[]> {
   machine.words[header.stop] = 0;
-  const programs = threads.map((operations) => operations.map((operation): Op => machineOp(operation)));
-  const { cpus } = await machine.run(programs, { limitMs: RUN_LIMIT_MS });
+  const { cpus } = await machine.run(threads, { limitMs: RUN_LIMIT_MS });
   return threads.flatMap((operations, thread) => {
     const outcome = cpus.find(({ cpu }) => cpu === thread);
     if (outcome?.status !== 'done') throw new Error(`Simulated.run: CPU ${String(thread)} did not come to its end`);
