@@ -28,7 +28,7 @@ import { runGang } from './gang.ts';
 import type { CpuOutcome, CpuTask, GangControl, GangOutcome } from './gang.ts';
 import { comlinkEndpoint } from './live.ts';
 import type { LiveCpuApi } from './live.ts';
-import { entryPfn, walkAddress } from './proc.ts';
+import { entryPfn, walkAddress } from './proc/walk.ts';
 import { runStepped } from './stepped.ts';
 import type { Chooser, SteppedOutcome } from './stepped.ts';
 

@@ -70,6 +70,8 @@ function readMm(m: Reader, frames: Frames, ways: Uint8Array, mm: number): MmReco
     mapCount: m.word(mm + mm_struct.map_count),
     totalVm: m.word(mm + mm_struct.total_vm),
     lockedVm: m.word(mm + mm_struct.locked_vm),
+    startBrk: m.long(mm + mm_struct.start_brk),
+    brk: m.long(mm + mm_struct.brk),
     vmas: readVmas(m, mm),
     mappings: [],
     tables: [],

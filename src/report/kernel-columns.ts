@@ -8,7 +8,7 @@ import type { KernelSpec } from '../explore/kernel-setup.ts';
 import type { ExecutionRecord, RecordedStep } from '../explore/record.ts';
 import type { Watch } from '../explore/recorder.ts';
 import type { Machine } from '../machine/boot.ts';
-import { entryPfn, walkAddress } from '../machine/proc.ts';
+import { entryPfn, walkAddress } from '../machine/proc/walk.ts';
 import type { StateColumn } from './interleaving-text.ts';
 import { holderOf, letterOf, rssOf } from './machine-state.ts';
 
