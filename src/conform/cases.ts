@@ -39,7 +39,7 @@ export function readCase(path: string): Case {
     throw new UsageError(`Case '${path}' can't be read: ${error instanceof Error ? error.message : String(error)}.`);
   }
   const parsed = v.safeParse(schema, text);
-  if (parsed.success) return parsed.output as Case;
+  if (parsed.success) return parsed.output;
   throw new UsageError(
     `Case '${path}' is not one: use what 'pagerace conform --save <folder>' writes, for example {"what": "…", "program": {"before": [], "threads": [], "after": []}}.`,
   );

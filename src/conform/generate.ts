@@ -136,13 +136,13 @@ const OPERATIONS: { readonly [K in Kind]: fc.Arbitrary<Extract<Operation, { op: 
       ),
       page,
     )
-    .map(([addr, old_length, new_length, flags, new_addr]) => ({
+    .map(([addr, before, after, flags, to]) => ({
       op: 'mremap',
       addr,
-      old_length,
-      new_length,
+      old_length: before,
+      new_length: after,
       flags,
-      ...((flags & MREMAP_FIXED) === 0 ? {} : { new_addr }),
+      ...((flags & MREMAP_FIXED) === 0 ? {} : { new_addr: to }),
     })),
   mlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'mlock', addr, length })),
   munlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munlock', addr, length })),

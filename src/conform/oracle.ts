@@ -119,10 +119,10 @@ export class Oracle {
 
   private async line(): Promise<string> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), ANSWER_LIMIT_MS);
-    const { value, done } = await this.answers.next();
+    const next = await this.answers.next();
     clearTimeout(timer);
-    if (done === true) throw new Error(`the oracle has ended without an answer: ${this.stderr.trim()}`);
-    return value;
+    if (next.done === true) throw new Error(`the oracle has ended without an answer: ${this.stderr.trim()}`);
+    return next.value;
   }
 
   /** Ends it. */

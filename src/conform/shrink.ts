@@ -50,11 +50,12 @@ function plainerOperations(operation: Operation): Operation[] {
   const found: Operation[] = [];
   for (const [name, value] of Object.entries(operation) as [string, unknown][]) {
     if (name === 'size') {
-      const { size: _, ...rest } = operation as Extract<Operation, { op: 'load' | 'store' }>;
+      const rest = { ...operation } as Extract<Operation, { op: 'load' | 'store' }>;
+      delete rest.size;
       found.push(rest);
     }
     if (typeof value !== 'number') continue;
-    for (const plain of plainer(name, value, operation)) found.push({ ...operation, [name]: plain } as Operation);
+    for (const plain of plainer(name, value, operation)) found.push({ ...operation, [name]: plain });
   }
   if (operation.op === 'touch') {
     const { addr, write, value } = operation;

@@ -144,10 +144,3 @@ export class Viewer {
     return before === undefined ? 'new frame' : before === place ? 'same frame' : `frame of ${before} before`;
   }
 }
-
-/** Address of a page of a view, by its name. */
-export function pageAddress(name: string): number | undefined {
-  const match = /page (\w+)\[(\d+)\]$/.exec(name);
-  const window = WINDOWS.find((each) => each.name === match?.[1]);
-  return window && window.start + Number(match?.[2]) * PAGE;
-}

@@ -54,7 +54,7 @@ describe('pagerace conform', () => {
     ]);
     const document = JSON.parse(stdout) as Record<string, unknown>;
     expect(document).toMatchObject({ programs: 60, failures: [], kernel: { release: oracle.about.release } });
-    expect(Object.keys(document['operations'] as object).sort()).toEqual(['load', 'mmap', 'store', 'touch'].sort());
+    expect(Object.keys(document.operations as object).sort()).toEqual(['load', 'mmap', 'store', 'touch'].sort());
     expect(status).toBe(0);
   });
 

@@ -54,7 +54,7 @@ describe('a machine', () => {
       expect(rollup?.sizes[field], field).toBe(total(field));
     }
     expect(total('Rss')).toBe(5 * 4);
-    expect(procObject(s, 'memory.stat')['anon']).toBe(5 * PAGE);
+    expect(procObject(s, 'memory.stat').anon).toBe(5 * PAGE);
     expect(procObject(s, 'stat')).toMatchObject({ minflt: 7, vsize: 11 * PAGE, start_brk: START + 0x10000000 });
     expect(vmas.map(({ permissions, name }) => `${permissions} ${name}`)).toEqual([
       'rw-p ',
@@ -73,11 +73,11 @@ describe('a machine', () => {
 
   it('has in vmstat, buddyinfo and zoneinfo one and the same number of free pages', () => {
     const s = snapshot(touched().buffer);
-    const free = procObject(s, 'vmstat')['nr_free_pages'];
+    const free = procObject(s, 'vmstat').nr_free_pages;
     const blocks = procObject(s, 'buddyinfo').flatMap((zone) => zone.free.map((count, order) => count * 2 ** order));
     expect(blocks.reduce((a, b) => a + b, 0)).toBe(free);
     const [zone] = procObject(s, 'zoneinfo');
-    expect(zone?.counters['free']).toBe(free);
+    expect(zone?.counters.free).toBe(free);
     expect(zone?.pagesets).toHaveLength(1);
   });
 });
@@ -91,11 +91,11 @@ describe('the parsers', () => {
     if (!hasProc) skip('there is no /proc/self/smaps here');
     const vmas = parseSmaps(file('self/smaps'));
     expect(vmas.length).toBeGreaterThan(10);
-    for (const { start, end, sizes } of vmas) expect(sizes['Size']).toBe((end - start) / 1024);
+    for (const { start, end, sizes } of vmas) expect(sizes.Size).toBe((end - start) / 1024);
     expect(vmas.some(({ name }) => name === '[heap]' || name === '[stack]')).toBe(true);
-    expect(parseStat(file('self/stat'))['pid']).toBe(process.pid);
+    expect(parseStat(file('self/stat')).pid).toBe(process.pid);
     const status = parseCounters(file('self/status'));
-    expect(status['VmRSS']).toBe(status['RssAnon']! + status['RssFile']! + status['RssShmem']!);
+    expect(status.VmRSS).toBe(status.RssAnon! + status.RssFile! + status.RssShmem!);
     expect(parseBuddyinfo(file('buddyinfo'))[0]?.free.length).toBeGreaterThanOrEqual(10);
     const zones = parseZoneinfo(file('zoneinfo'));
     expect(zones.length).toBe(file('zoneinfo').match(/^Node/gm)?.length);
