@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { closeGangs } from '../machine/gang.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { benchCommand } from './bench.ts';
+import { compareCommand } from './compare.ts';
 import { demoCommand } from './demo.ts';
 import { exploreCommand } from './explore.ts';
 import { labCommand } from './lab.ts';
@@ -69,6 +70,7 @@ function program(argv: readonly string[]): Command {
     litmusCommand(),
     labCommand(),
     runCommand(argv),
+    compareCommand(),
     stressCommand(argv),
     reportCommand(),
     listCommand(),
