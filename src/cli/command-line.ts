@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { closeGangs } from '../machine/gang.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { benchCommand } from './bench.ts';
+import { compareCommand } from './compare.ts';
 import { conformCommand } from './conform.ts';
 import { demoCommand } from './demo.ts';
 import { exploreCommand } from './explore.ts';
@@ -71,6 +72,7 @@ function program(argv: readonly string[]): Command {
     litmusCommand(),
     labCommand(),
     runCommand(argv),
+    compareCommand(),
     stressCommand(argv),
     reportCommand(),
     procCommand(),

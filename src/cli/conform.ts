@@ -77,11 +77,10 @@ async function replay(sides: Sides, paths: readonly string[]): Promise<Outcome> 
   const programs = paths.map((path) => readCase(path).program);
   const since = performance.now();
   const comparisons = await compareAll(sides, programs);
-  const failures = comparisons.flatMap((comparison, i) =>
-    comparison === undefined || comparison.differences.length === 0
-      ? []
-      : [{ number: i + 1, program: programs[i]!, differences: comparison.differences }],
-  );
+  const failures = programs.flatMap((program, i) => {
+    const { differences = [] } = comparisons[i] ?? {};
+    return differences.length === 0 ? [] : [{ number: i + 1, program, differences }];
+  });
   const explained: Record<string, number> = {};
   for (const comparison of comparisons) {
     for (const [name, times] of comparison?.explained ?? []) explained[name] = (explained[name] ?? 0) + times;

@@ -2,7 +2,7 @@
 // differ between kernels by nature, so they are told by classes and by differences from the start.
 import { parseCounters, parseSmaps } from '../machine/proc/parse.ts';
 import type { About, Look, Step } from './observation.ts';
-import { PAGE, WINDOWS, isInArena } from './program.ts';
+import { WINDOWS, isInArena } from './program.ts';
 import type { Operation } from './program.ts';
 
 /** Observables by their names, in the order in which they are compared. */

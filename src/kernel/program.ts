@@ -180,6 +180,7 @@ function* run_ops(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<boole
       }
       continue;
     }
+    cpu.op = i;
     if (cpu.note('op', i, op)) yield cpu.step;
     const minor = vm_event(cpu, MIN_FLT);
     const signal = yield* run_op(cpu, current_mm(cpu), op, i, seen);

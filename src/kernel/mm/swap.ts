@@ -35,6 +35,7 @@ import {
   write,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { trace_mm_lru_insertion } from '../trace.ts';
 import { mem_cgroup_uncharge, mem_cgroup_uncharge_list } from './memcontrol.ts';
 import { free_page, free_unref_page_list } from './page_alloc.ts';
 
@@ -141,6 +142,7 @@ function* folio_batch_move_lru(cpu: Cpu, batch: Word): Steps<void> {
     const folio = local_read(cpu, batch + folio_batch.folios + i);
     yield* list_add(cpu, folio + page.lru, head);
     yield* atomic_fetch_or(cpu, folio + page.flags, LRU_MASK);
+    if (cpu.tracing) trace_mm_lru_insertion(cpu, folio, LRU_INACTIVE_ANON);
   }
   yield* change_lru_size(cpu, LRU_INACTIVE_ANON, nr);
   yield* unlock_lru(cpu);

@@ -15,6 +15,7 @@ import {
 import type { Steps, Word } from '../../memory.ts';
 import { begin_fault, end_fault } from '../../meter.ts';
 import { SIGBUS, X86_PF_PROT, X86_PF_USER, X86_PF_WRITE } from '../../mm/flags.ts';
+import { trace_page_fault_end, trace_page_fault_user } from '../../trace.ts';
 import { do_user_addr_fault } from './fault.ts';
 import { PAGE_SIZE, _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW, PMD_SIZE } from './pgtable.ts';
 import { tlb_insert } from './tlb.ts';
@@ -98,7 +99,9 @@ function* use_entry(cpu: Cpu, slot: Word, page_number: number, offset: number, w
 /** Takes the fault of a translation of `address` that failed: 0 to try again, or the signal that ends the access. */
 export function* take_fault(cpu: Cpu, mm: Word, address: number): Steps<number> {
   const since = !STEPPED && --cpu.fault_countdown === 0 ? begin_fault(cpu) : 0;
+  if (cpu.tracing) trace_page_fault_user(cpu, address);
   const signal = yield* do_user_addr_fault(cpu, mm, cpu.error_code, address);
+  if (cpu.tracing) trace_page_fault_end(cpu, signal);
   if (since !== 0) end_fault(cpu, since);
   return signal;
 }
