@@ -159,7 +159,7 @@ function pagemapFlags(flags: number): string {
 /** The fields as the kernel prints them. */
 export function eventText(event: MachineEvent): string {
   const fields = fieldsOf(event);
-  const [[, first = ''] = [], [name = '', second = ''] = []] = fields;
+  const [[, first] = ['', ''], [name, second] = ['', '']] = fields;
   if (event.name === 'contention_begin' || event.name === 'contention_end') return `${first} (${name}=${second})`;
   if (event.name === 'tlb_flush') return fields.map(([field, value]) => `${field}:${value}`).join(' ');
   return fields.map(([field, value]) => `${field}=${value}`).join(' ');
