@@ -15,8 +15,8 @@ const BATCH = 32;
 const CONFIRMATIONS = 2;
 /** Smaller programs that are tried at once before there are more of them. */
 const FIRST_TRIES = 8;
-/** Smaller programs that are tried at most. */
-const MAX_TRIES = 4000;
+/** Times that a program may get smaller. */
+const MAX_ROUNDS = 200;
 
 /** A program on which the kernels differ, as small as it came. */
 export interface Failure {
@@ -98,26 +98,34 @@ async function steady(sides: Sides, program: Program): Promise<Difference[]> {
   return differences;
 }
 
+/** The first of some programs that differs each time that it is run, and what differs. */
+async function firstFailing(sides: Sides, programs: readonly Program[]): Promise<[number, Difference[]] | undefined> {
+  for (let at = 0, size = FIRST_TRIES; at < programs.length; at += size, size = BATCH) {
+    const comparisons = await compareAll(sides, programs.slice(at, at + size));
+    for (const [i, comparison] of comparisons.entries()) {
+      if (comparison === undefined || comparison.differences.length === 0) continue;
+      const confirmed = await steady(sides, programs[at + i]!);
+      if (confirmed.length > 0) return [at + i, confirmed];
+    }
+  }
+  return undefined;
+}
+
 /** The smallest program that this one leads to and that still differs. */
 export async function shrink(sides: Sides, failing: Program, first: Difference[]): Promise<[Program, Difference[]]> {
   let [program, differences] = [failing, first];
-  let tries = 0;
-  for (let isSmaller = true; isSmaller && tries < MAX_TRIES;) {
-    isSmaller = false;
-    const candidates = [...upTo(program, differences[0]?.step ?? 0), ...smaller(program)];
-    // The first are the likeliest, so few of them at a time.
-    for (let at = 0, size = FIRST_TRIES; at < candidates.length && !isSmaller; at += size, size = BATCH) {
-      const batch = candidates.slice(at, at + size);
-      tries += batch.length;
-      const comparisons = await compareAll(sides, batch);
-      for (const [i, comparison] of comparisons.entries()) {
-        if (comparison === undefined || comparison.differences.length === 0) continue;
-        const confirmed = await steady(sides, batch[i]!);
-        if (confirmed.length === 0) continue;
-        [program, differences, isSmaller] = [batch[i]!, confirmed, true];
-        break;
-      }
-    }
+  for (const cut of upTo(program, first[0]?.step ?? 0)) {
+    const confirmed = await steady(sides, cut);
+    if (confirmed.length > 0) [program, differences] = [cut, confirmed];
+  }
+  // Where one was smaller the next is looked for: those before it were no better a moment ago, and come last.
+  for (let round = 0, from = 0; round < MAX_ROUNDS; round++) {
+    const candidates = smaller(program);
+    const order = [...candidates.slice(from), ...candidates.slice(0, from)];
+    const found = await firstFailing(sides, order);
+    if (found === undefined) break;
+    [program, differences] = [order[found[0]]!, found[1]];
+    from = (from + found[0]) % candidates.length;
   }
   return [program, differences];
 }

@@ -177,6 +177,14 @@ export const KNOWN: readonly Known[] = [
       name.endsWith('Referenced') && history.some(populates) && kbOf(linux) > kbOf(simulated),
   },
   {
+    name: 'populate-dirty',
+    why: 'A page given to MADV_FREE is dirty again on Linux once a system call asks for it to be written, not here.',
+    explains: ({ name, history }) =>
+      / (Pss_Dirty|Private_Clean|Private_Dirty|Shared_Clean|Shared_Dirty|LazyFree)$/.test(name) &&
+      history.some((operation) => isAdvice(operation, MADV_FREE)) &&
+      history.some(populates),
+  },
+  {
     name: 'lazyfree-batch',
     why: 'MADV_FREE marks pages at once here; Linux when the CPU has 15 of them, or drains its batches.',
     explains: ({ name, history, linux, simulated }) =>

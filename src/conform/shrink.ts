@@ -11,7 +11,10 @@ function without<T>(list: readonly T[]): T[][] {
   return shorter;
 }
 
-/** Plainer values for a field of an operation, the plainest first. */
+/** Rights from the plainest on: to read and write, to read. */
+const PLAIN_RIGHTS: readonly number[] = [3, 1];
+
+/** Plainer values for a field of an operation, the plainest first. None leads back, so that shrinking ends. */
 function plainer(name: string, value: number, operation: Operation): number[] {
   const first = WINDOWS[0]!.start;
   switch (name) {
@@ -19,7 +22,7 @@ function plainer(name: string, value: number, operation: Operation): number[] {
     case 'new_addr': {
       const inPage = value % PAGE;
       // A page's first word, the window's first page, the page before.
-      return [value - inPage, first + inPage, value - PAGE].filter((each) => each >= first && each !== value);
+      return [value - inPage, first + inPage, value - PAGE].filter((each) => each >= first && each < value);
     }
     case 'length':
     case 'old_length':
@@ -33,8 +36,10 @@ function plainer(name: string, value: number, operation: Operation): number[] {
       return [1, value >> 1, value - 1].filter((each) => each >= 1 && each < value);
     case 'value':
       return [1].filter((each) => each !== value);
-    case 'prot':
-      return [3, 1].filter((each) => each !== value && (value !== 3 || each < value));
+    case 'prot': {
+      const rank = PLAIN_RIGHTS.indexOf(value);
+      return rank === -1 ? [...PLAIN_RIGHTS] : PLAIN_RIGHTS.slice(0, rank);
+    }
     case 'flags':
       return operation.op === 'mmap' ? [0x32].filter((each) => each !== value) : [];
     case 'child':

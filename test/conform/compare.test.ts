@@ -180,6 +180,23 @@ describe('programs', () => {
     );
   });
 
+  it('get smaller whatever is taken of what is smaller, and never come back', () => {
+    const choices = fc.infiniteStream(fc.nat());
+    fc.assert(
+      fc.property(lonePrograms(MACHINE.kinds), choices, (first, stream) => {
+        const met = new Set<string>();
+        let current = first;
+        for (let next = smaller(current); next.length > 0; next = smaller(current)) {
+          current = next[stream.next().value! % next.length]!;
+          const text = JSON.stringify(current);
+          expect(met.has(text), text).toBe(false);
+          met.add(text);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('are told to the oracle line by line', () => {
     const lines = programLines(7, { before: [load], threads: [[{ op: 'fork', child: 1 }]], after: [load] }).split('\n');
     expect(lines[0]).toBe('P 7');
