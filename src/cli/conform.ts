@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { campaign, compareAll } from '../conform/campaign.ts';
 import type { Outcome, Sides } from '../conform/campaign.ts';
-import { readCase, saveCase } from '../conform/cases.ts';
 import { NoOracle, Oracle } from '../conform/oracle.ts';
 import type { About } from '../conform/observation.ts';
 import { MACHINE } from '../conform/program.ts';
@@ -72,8 +71,15 @@ async function random(sides: Sides, flags: Flags): Promise<Outcome> {
   });
 }
 
+/** Cases are checked by a library that no other command need load. */
+async function save(folder: string, { failures }: Outcome): Promise<void> {
+  const { saveCase } = await import('../conform/cases.ts');
+  for (const failure of failures) process.stderr.write(`kept as ${saveCase(folder, failure)}\n`);
+}
+
 /** Replays cases: each is compared as it is, and not made smaller. */
 async function replay(sides: Sides, paths: readonly string[]): Promise<Outcome> {
+  const { readCase } = await import('../conform/cases.ts');
   const programs = paths.map((path) => readCase(path).program);
   const since = performance.now();
   const comparisons = await compareAll(sides, programs);
@@ -114,9 +120,7 @@ export function conformCommand(): Command {
         const sides = { oracle, simulated: new Simulated(oracle.about) };
         const outcome = await (paths.length > 0 ? replay(sides, paths) : random(sides, flags));
         tell(outcome, oracle.about, flags);
-        for (const failure of flags.save === undefined ? [] : outcome.failures) {
-          process.stderr.write(`kept as ${saveCase(flags.save ?? '', failure)}\n`);
-        }
+        if (flags.save !== undefined) await save(flags.save, outcome);
         if (outcome.failures.length > 0) process.exitCode = EXIT_VIOLATED;
       } finally {
         await oracle.stop();
