@@ -2,7 +2,8 @@
 // its port asks.
 import { setFlagsFromString } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
-import { observationsOf, outcomeOf, runProgram } from '../src/machine/cpu-task.ts';
+import { observationsOf, runProgram } from '../src/machine/cpu-task.ts';
+import { outcomeOf } from '../src/machine/outcome.ts';
 import { clockOffset } from '../src/machine/trace-events.ts';
 import { directRules } from '../src/machine/design.ts';
 import { kernel } from '../src/machine/direct.ts';

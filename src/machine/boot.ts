@@ -19,7 +19,7 @@ import type { Layout, VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
-import { outcomeOf } from './cpu-task.ts';
+import { outcomeOf } from './outcome.ts';
 import { designOf, directRules, loneFailure, steppedRules } from './design.ts';
 import type { DesignSource } from './design.ts';
 import { kernel } from './direct.ts';

@@ -2,6 +2,7 @@
 //
 // A thread's faults are lined up by the longest sequence of addresses that both have. What lies between two faults is
 // compared event by event: names, and those fields that mean the same in both (no page, no pointer, no sum of pages).
+import { TRACE_EVENTS } from '../kernel/trace.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import type { TraceLine } from './kernel-trace.ts';
 
@@ -36,21 +37,7 @@ export interface TraceComparison {
 }
 
 /** The events that both can have. */
-const COMPARED: readonly string[] = [
-  'page_fault_user',
-  'mm_page_alloc',
-  'mm_page_free',
-  'mm_page_alloc_zone_locked',
-  'mm_page_pcpu_drain',
-  'rss_stat',
-  'mm_lru_insertion',
-  'mmap_lock_start_locking',
-  'mmap_lock_acquire_returned',
-  'mmap_lock_released',
-  'contention_begin',
-  'contention_end',
-  'tlb_flush',
-];
+const COMPARED: readonly string[] = TRACE_EVENTS.filter((name) => name !== 'page_fault_end');
 
 const REASON_FILE = 'files and special mappings are not replayed';
 const REASON_THP = 'a large folio or huge page (order > 0) took faults of its pages';

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeGangs } from '../../src/machine/gang.ts';
 import type { TraceComparison } from '../../src/recording/compare-traces.ts';
 import { parseTrace } from '../../src/recording/kernel-trace.ts';
-import type { MachineChromeTrace } from '../../src/report/trace/chrome.ts';
+import type { ChromeTrace } from '../../src/report/chrome-event.ts';
 import { crossings } from '../support/slices.ts';
 import { runCli } from '../support/run-cli.ts';
 
@@ -56,7 +56,7 @@ describe('the Chrome trace', () => {
   it('has slices that nest', async () => {
     const file = join(folder, 'out.json');
     await runCli(['run', path('four-threads-one-region'), '--cpus', '4', '--trace', file]);
-    const trace = JSON.parse(readFileSync(file, 'utf8')) as MachineChromeTrace;
+    const trace = JSON.parse(readFileSync(file, 'utf8')) as ChromeTrace;
     expect(crossings(trace.traceEvents)).toEqual([]);
     const cats = new Set(trace.traceEvents.map(({ cat }) => cat));
     for (const cat of ['fault', 'wait', 'hold']) expect(cats).toContain(cat);

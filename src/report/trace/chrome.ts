@@ -3,30 +3,12 @@
 //
 // Slices of a track must nest. A stack for each CPU sees to that, whatever was lost: what ends closes all that began
 // after it, and an end without a beginning is left out. Times of one CPU are made to differ by a nanosecond at least.
+import { PID, metadata } from '../chrome-event.ts';
+import type { ChromeEvent, ChromeTrace } from '../chrome-event.ts';
 import type { MachineEvent, MachineTrace } from '../../machine/trace-events.ts';
 import { PAGE_BYTES, eventFields, lockOf } from './event-text.ts';
 import type { TaskOf } from './ftrace.ts';
 
-/** An event of the Chrome trace format; times in microseconds. */
-export interface MachineChromeEvent {
-  readonly ph: 'X' | 'M' | 'i' | 'C';
-  readonly pid: number;
-  readonly tid: number;
-  readonly name: string;
-  readonly ts?: number;
-  readonly dur?: number;
-  readonly cat?: string;
-  /** Of an instant: it is its track's. */
-  readonly s?: 't';
-  readonly args?: Readonly<Record<string, unknown>>;
-}
-
-export interface MachineChromeTrace {
-  readonly traceEvents: readonly MachineChromeEvent[];
-  readonly otherData: Readonly<Record<string, string>>;
-}
-
-const PID = 1;
 const NS_PER_US = 1000;
 
 /** A slice that has begun. */
@@ -40,7 +22,7 @@ interface Open {
 
 /** The slices of one CPU. */
 class Track {
-  readonly events: MachineChromeEvent[] = [];
+  readonly events: ChromeEvent[] = [];
   private readonly open: Open[] = [];
   private readonly tid: number;
   private now = 0;
@@ -87,9 +69,9 @@ class Track {
 }
 
 /** The trace; `JSON.stringify` makes the file. `title` says what it is of. */
-export function machineChromeTrace(trace: MachineTrace, taskOf: TaskOf, title: string): MachineChromeTrace {
+export function machineChromeTrace(trace: MachineTrace, taskOf: TaskOf, title: string): ChromeTrace {
   const start = trace.events[0]?.time ?? 0;
-  const events: MachineChromeEvent[] = [metadata(0, 'process_name', { name: title })];
+  const events: ChromeEvent[] = [metadata(0, 'process_name', { name: title })];
   const tracks = new Map(trace.cpus.map(({ cpu }) => [cpu, new Track(cpu)]));
   for (const event of trace.events) {
     const track = tracks.get(event.cpu);
@@ -109,11 +91,7 @@ export function machineChromeTrace(trace: MachineTrace, taskOf: TaskOf, title: s
   return { traceEvents: events, otherData: { lost_events: String(lost) } };
 }
 
-function metadata(tid: number, name: string, args: Readonly<Record<string, unknown>>): MachineChromeEvent {
-  return { ph: 'M', pid: PID, tid, name, args };
-}
-
-function counter(event: MachineEvent, now: number): MachineChromeEvent {
+function counter(event: MachineEvent, now: number): ChromeEvent {
   const { mm_id: mm = '', type = '' } = eventFields(event);
   const bytes = (event.fields[3] ?? 0) * PAGE_BYTES;
   return {
