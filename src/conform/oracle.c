@@ -327,9 +327,13 @@ static void wait_while(_Atomic uint32_t *word, uint32_t value) {
   }
 }
 
+static void wake(_Atomic uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
 static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
   atomic_store(word, value);
-  syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+  wake(word);
 }
 
 static void pin(int nth) {
@@ -402,7 +406,7 @@ static void *thread_main(void *argument) {
     if (ops[i].thread == self) do_op(&ops[i], &control->result[i]);
   }
   atomic_fetch_add(&finished, 1);
-  set_and_wake(&finished, atomic_load(&finished));
+  wake(&finished);
   return NULL;
 }
 
