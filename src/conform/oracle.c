@@ -376,7 +376,8 @@ static void own_memory(void) {
   }
   // One page of each table is enough of what is shared: its pages are not counted.
   for (size_t at = 0; at < OUT_BYTES; at += PAGE * 512) (void)*(volatile char *)(out + at);
-  *(volatile char *)control = *(volatile char *)control;
+  for (size_t at = 0; at < sizeof *control; at += PAGE) (void)*((volatile char *)control + at);
+  (void)*((volatile char *)(control + 1) - 1);
   // Page tables that stay where the kernel puts what may lie anywhere: it has neighbours there.
   char *anywhere = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   munmap(anywhere, 16 * PAGE);
