@@ -235,7 +235,9 @@ export function apartPrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
     .map((threads) => ({
       before: [wholeWindow(window)],
       threads,
-      after: [{ op: 'touch', addr: window.start, pages: window.pages, write: false, value: 0 }],
+      after: kinds.includes('touch')
+        ? [{ op: 'touch', addr: window.start, pages: window.pages, write: false, value: 0 }]
+        : [],
     }));
 }
 
@@ -257,7 +259,7 @@ export function sharedPrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
       before: [wholeWindow(window)],
       threads,
       shares: true,
-      after: [{ op: 'munmap', addr: ARENA_START, length: 0x40000000 }],
+      after: kinds.includes('munmap') ? [{ op: 'munmap', addr: ARENA_START, length: 0x40000000 }] : [],
     }));
 }
 
@@ -270,7 +272,7 @@ export function programsOf(kinds: readonly Kind[], count: number, seed: number):
     fc.sample(arbitrary, { seed, numRuns: Math.ceil(count / THREADS_EVERY) + 1 });
   const hasAccesses = kinds.includes('load') || kinds.includes('store');
   const programs = fc.sample(lonePrograms(kinds), { seed, numRuns: Math.max(1, count) }).slice(0, count);
-  if (!hasAccesses) return programs;
+  if (!hasAccesses || !kinds.includes('mmap')) return programs;
   const apart = some(apartPrograms(kinds));
   const shared = some(sharedPrograms(kinds));
   return programs.map((program, i) => {

@@ -327,9 +327,13 @@ static void wait_while(_Atomic uint32_t *word, uint32_t value) {
   }
 }
 
+static void wake(_Atomic uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
 static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
   atomic_store(word, value);
-  syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+  wake(word);
 }
 
 static void pin(int nth) {
@@ -361,9 +365,12 @@ static void catch_signals(char *memory) {
 
 extern char __data_start[], _end[];
 
-/** Writes every page of the process's own memory, so that none is shared with a relative or missing any more. */
-static void own_memory(void) {
-  volatile char stack[STACK_BYTES / 2];
+/**
+ * Writes every page of the process's own memory, so that none is shared with a relative or missing any more; of its stack
+ * so much below the caller, which must be less in a process that has begun, since it stands deeper then.
+ */
+static void own_memory(size_t stack_bytes) {
+  volatile char stack[stack_bytes];
   for (size_t at = 0; at < sizeof stack; at += PAGE) stack[at] = 0;
   for (volatile char *at = (volatile char *)((uintptr_t)__data_start & ~(PAGE - 1)); at < (volatile char *)_end;
        at += PAGE) {
@@ -372,7 +379,8 @@ static void own_memory(void) {
   }
   // One page of each table is enough of what is shared: its pages are not counted.
   for (size_t at = 0; at < OUT_BYTES; at += PAGE * 512) (void)*(volatile char *)(out + at);
-  *(volatile char *)control = *(volatile char *)control;
+  for (size_t at = 0; at < sizeof *control; at += PAGE) (void)*((volatile char *)control + at);
+  (void)*((volatile char *)(control + 1) - 1);
   // Page tables that stay where the kernel puts what may lie anywhere: it has neighbours there.
   char *anywhere = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   munmap(anywhere, 16 * PAGE);
@@ -402,7 +410,7 @@ static void *thread_main(void *argument) {
     if (ops[i].thread == self) do_op(&ops[i], &control->result[i]);
   }
   atomic_fetch_add(&finished, 1);
-  set_and_wake(&finished, atomic_load(&finished));
+  wake(&finished);
   return NULL;
 }
 
@@ -432,11 +440,11 @@ static void do_fork(const struct op *op, struct result *result) {
   if (pid == 0) {
     close_proc();
     open_proc();
-    own_memory();
+    own_memory(STACK_BYTES / 4);
     set_and_wake(&control->done[child], 1);
     serve(child);
   }
-  own_memory();
+  own_memory(STACK_BYTES / 4);
   memset(result, 0, sizeof *result);
   result->value = pid < 0 ? -errno : 0;
   if (pid > 0) control->pid[child] = (pid_t)pid;
@@ -502,7 +510,7 @@ static void prepare_program_process(void) {
   limit_locks();
   open_proc();
   catch_signals(signal_stack);
-  own_memory();
+  own_memory(STACK_BYTES);
 }
 
 // The director.
@@ -718,7 +726,7 @@ int main(void) {
   thread_stacks = mmap(NULL, MAX_THREADS * sizeof *thread_stacks, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (control == MAP_FAILED || out == MAP_FAILED || thread_stacks == MAP_FAILED) die("mmap");
-  own_memory();
+  own_memory(STACK_BYTES);
   say_about();
   uint64_t id = 0;
   while (fgets(line, sizeof line, stdin) != NULL) {

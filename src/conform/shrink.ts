@@ -1,6 +1,6 @@
 // Smaller programs than one that differs: fewer operations first, then plainer ones.
 import { PAGE, WINDOWS } from './program.ts';
-import type { Operation, Program } from './program.ts';
+import type { Operation, Program, Window } from './program.ts';
 
 /** Lists that lack a part of this one: halves first, single ones at last. */
 function without<T>(list: readonly T[]): T[][] {
@@ -9,6 +9,10 @@ function without<T>(list: readonly T[]): T[][] {
     for (let at = 0; at < list.length; at += part) shorter.push([...list.slice(0, at), ...list.slice(at + part)]);
   }
   return shorter;
+}
+
+function windowOf(address: number): Window | undefined {
+  return WINDOWS.find(({ start, pages }) => start <= address && address < start + pages * PAGE);
 }
 
 /** Rights from the plainest on: to read and write, to read. */
@@ -21,8 +25,10 @@ function plainer(name: string, value: number, operation: Operation): number[] {
     case 'addr':
     case 'new_addr': {
       const inPage = value % PAGE;
-      // A page's first word, the window's first page, the page before.
-      return [value - inPage, first + inPage, value - PAGE].filter((each) => each >= first && each < value);
+      const before = windowOf(value - PAGE);
+      // A page's first byte, the first page of all, the first of the same window, the page before it there.
+      const near = before === undefined ? [] : [before.start + inPage, value - PAGE];
+      return [value - inPage, first + inPage, ...near].filter((each) => each < value);
     }
     case 'length':
     case 'old_length':

@@ -27,13 +27,14 @@ export function* expand_stack(cpu: Cpu, mm: Word, vma: Word, address: number): S
     const end = yield* read_long(cpu, below + vm_area.vm_end);
     if (end > start || (accessible && !stack && start - end < STACK_GUARD_GAP)) return -ENOMEM;
   }
+  // Before the size is looked at: the anon_vma stays where the stack turns out to be too long.
+  if ((yield* anon_vma_prepare(cpu, vma)) !== 0) return -ENOMEM;
   const old_start = yield* read_long(cpu, vma + vm_area.vm_start);
   if ((yield* read_long(cpu, vma + vm_area.vm_end)) - start > STACK_LIMIT) return -ENOMEM;
   const grow = (old_start - start) / PAGE_SIZE;
   const pgoff = yield* read_long(cpu, vma + vm_area.vm_pgoff);
   const vm_flags = yield* read(cpu, vma + vm_area.vm_flags);
   if (grow > pgoff || !(yield* mlock_future_ok(cpu, mm, vm_flags, grow * PAGE_SIZE))) return -ENOMEM;
-  if ((yield* anon_vma_prepare(cpu, vma)) !== 0) return -ENOMEM;
   yield* vma_start_write(cpu, mm, vma);
   const anon_vma = yield* read(cpu, vma + vm_area.anon_vma);
   yield* anon_vma_lock_write(cpu, anon_vma);
