@@ -57,7 +57,7 @@ export default tseslint.config(
   {
     // Words, frames and events are read by index from arrays whose bounds the layout fixes.
     files: [
-      'src/{kernel,machine,check,explore,recording}/**/*.ts',
+      'src/{kernel,machine,check,explore,recording,conform}/**/*.ts',
       'src/report/{machine-state,timeline}.ts',
       'test/**/*.ts',
     ],

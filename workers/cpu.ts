@@ -2,7 +2,9 @@
 // its port asks.
 import { setFlagsFromString } from 'node:v8';
 import type { MessagePort } from 'node:worker_threads';
-import { observationsOf, outcomeOf, runProgram } from '../src/machine/cpu-task.ts';
+import { observationsOf, runProgram } from '../src/machine/cpu-task.ts';
+import { outcomeOf } from '../src/machine/outcome.ts';
+import { clockOffset } from '../src/machine/trace-events.ts';
 import { directRules } from '../src/machine/design.ts';
 import { kernel } from '../src/machine/direct.ts';
 import type { CpuOutcome, CpuTask } from '../src/machine/gang.ts';
@@ -18,6 +20,7 @@ setFlagsFromString('--max-inlined-bytecode-size=1000');
 /** The Piscina task. */
 export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
   const cpu = new kernel.Cpu(task.memory, task.cpu, directRules(task.design));
+  if (cpu.tracing) cpu.clock_offset = clockOffset();
   const seen = observationsOf(task);
   makeRoom(task.memory.buffer.byteLength);
   if (task.port !== undefined) return outcomeOf(task.cpu, await serveUntilStopped(cpu, task.mm, task.port), seen);

@@ -31,6 +31,7 @@ export const ACCESS_KINDS: readonly AccessKind[] = [
   'hw-read',
   'user-read',
   'user-write',
+  'user-rmw',
   'note',
   'drain',
 ];

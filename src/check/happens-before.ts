@@ -54,6 +54,7 @@ const TRAITS: Readonly<Record<AccessKind, number>> = {
   'hw-read': 0,
   'user-read': 0,
   'user-write': 0,
+  'user-rmw': 0,
   note: 0,
   drain: 0,
 };

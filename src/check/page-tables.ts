@@ -124,12 +124,12 @@ export function exclusive(s: Snapshot): Finding[] {
   ];
 }
 
-/** I10: a writable PTE is dirty; a read-only one keeps its dirt in bit 58, never in bit 6. */
+/** I10: a writable PTE keeps its dirt in bit 6, a read-only one in bit 58. (MADV_FREE leaves writable ones clean.) */
 export function dirtyBits(s: Snapshot): Finding[] {
   const wrong = mappings(s, ({ lo, hi }) => {
     const dirty = (lo & _PAGE_DIRTY) !== 0;
     const saved = (hi & _PAGE_SAVED_DIRTY_HI) !== 0;
-    if ((lo & _PAGE_RW) !== 0) return dirty && !saved ? undefined : 'writable, and not dirty in bit 6 alone';
+    if ((lo & _PAGE_RW) !== 0) return saved ? 'writable, and dirty in bit 58' : undefined;
     return dirty ? 'read-only, and dirty in bit 6 (a shadow stack page)' : undefined;
   });
   return [

@@ -57,7 +57,7 @@ interface WordOperation extends Interval {
 }
 
 /** Tickets are whole numbers: this is after a discard has returned, and before anything later begins. */
-const HALF_A_TICKET = 0.5;
+export const HALF_A_TICKET = 0.5;
 
 function operationsOf(events: readonly MemoryEvent[]): WordOperation[] {
   return events.flatMap((event, discard) => {
@@ -110,6 +110,13 @@ function afterIn({ value, old }: Register, { event, discard, forgets }: WordOper
       { value: event.value, old },
       ...old.map((_, i) => ({ value, old: old.with(i, { ...old[i]!, value: event.value }) })),
     ];
+  }
+  if (event.kind === 'add') {
+    const stored = event.stored ?? 0;
+    const ways = old.flatMap((page, i) =>
+      page.value === event.value ? [{ value, old: old.with(i, { ...page, value: stored }) }] : [],
+    );
+    return value === event.value ? [{ value: stored, old }, ...ways] : ways;
   }
   const zeroed = { value: 0, old: [...old, { discard, value }].sort((a, b) => a.discard - b.discard) };
   return event.failed === true ? [zeroed, { value, old }] : [zeroed];

@@ -2,14 +2,19 @@
 //
 // Each word of user memory is a register that starts as 0. A history says when each load and store began and ended; an
 // order that respects those times and gives every load the value it saw must exist (linearizability, per word). A
-// discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs. A monitor's fill
-// is a store to every word of its pages, which held what no load returns before. Each process has registers of its own; a
-// fork makes the child's what the parent's are at some moment while it runs.
+// discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs; an atomic add
+// is a load and a store in one; a move (mremap) takes the word elsewhere. A monitor's fill is a store to every word of
+// its pages, which held what no load returns before. Accesses of parts of words are judged by byte. Each process has
+// registers of its own; a fork makes the child's what the parent's are at some moment while it runs.
 import { addressText, finding, wordText } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { MISSING } from './history.ts';
 import type { MemoryEvent } from './history.ts';
+import { groupsOf } from './locations.ts';
+import type { Group } from './locations.ts';
+import { searchMoved } from './moved-memory.ts';
 import { searchBudget, searchRegister } from './register-search.ts';
+import type { RegisterSearch } from './register-search.ts';
 import { checkDistinct, hasDistinctStores } from './register.ts';
 import type { Contradiction } from './register.ts';
 
@@ -39,9 +44,10 @@ export function judgeUserMemory(events: readonly MemoryEvent[]): UserMemoryVerdi
   const wrong: string[] = [];
   let undecided = 0;
   const budget = { left: MAX_HARD_WORDS * searchBudget(events.length) };
-  const words = byWord(events);
-  for (const operations of words.values()) {
-    const verdict = judgeWord(operations, budget);
+  const groups = groupsOf(events);
+  for (const group of groups) {
+    const operations = group.events;
+    const verdict = judgeGroup(group, budget);
     if (verdict.kind === 'not decided') undecided += 1;
     else if (verdict.kind === 'violated') wrong.push(sentence(verdict.why, operations, events));
   }
@@ -50,61 +56,19 @@ export function judgeUserMemory(events: readonly MemoryEvent[]): UserMemoryVerdi
     wrong.length === 1
       ? [{ judge: 'I13', message: only, details: [] }]
       : finding('I13', (n) => `${String(n)} words of user memory hold what no order of their stores explains`, wrong);
-  return { findings, locations: words.size, undecided };
+  return { findings, locations: groups.reduce((sum, { locations }) => sum + locations.length, 0), undecided };
 }
 
-/** Loads and stores of each address with the discards and forks that it takes part in, in order of their beginnings. */
-function byWord(events: readonly MemoryEvent[]): Map<number, MemoryEvent[]> {
-  const words = new Map<number, MemoryEvent[]>();
-  const ranges: MemoryEvent[] = [];
-  const forks: MemoryEvent[] = [];
-  for (const event of events) {
-    // It changes what entries say, and no memory.
-    if (event.kind === 'clear') continue;
-    if (event.kind === 'discard' || event.kind === 'fill' || event.kind === 'fork') {
-      (event.kind === 'fork' ? forks : ranges).push(event);
-      continue;
-    }
-    const operations = words.get(event.addr);
-    if (operations === undefined) words.set(event.addr, [event]);
-    else operations.push(event);
+/** Words that were moved by mremap and also forked are not judged: two processes then reach them by many ways. */
+function judgeGroup(group: Group, budget: Budget): WordVerdict {
+  if (!group.events.some(({ kind }) => kind === 'move')) return judgeWord(group.events, budget);
+  if (group.events.some(({ kind }) => kind === 'fork')) return { kind: 'not decided' };
+  for (const events of familiesOf(group.events)) {
+    const most = Math.min(searchBudget(events.length), budget.left);
+    const verdict = judgedBySearch(searchMoved({ locations: group.locations, events }, most), budget);
+    if (verdict.kind !== 'held') return verdict;
   }
-  if (ranges.length > 0) addRanges(words, ranges);
-  if (forks.length > 0) for (const [addr, operations] of words) words.set(addr, withForks(addr, operations, forks));
-  for (const operations of words.values()) operations.sort((a, b) => a.invoked - b.invoked);
-  return words;
-}
-
-/**
- * Of one address, what can make a difference to a load: what processes did that load it, or that one which loads it
- * descends from, and the forks between these, as forks of that address.
- */
-function withForks(addr: number, operations: readonly MemoryEvent[], forks: readonly MemoryEvent[]): MemoryEvent[] {
-  const loaded = new Set(operations.filter(({ kind }) => kind === 'load').map(({ process = 0 }) => process));
-  for (let known = -1; known < loaded.size;) {
-    known = loaded.size;
-    for (const { process = 0, child = 0 } of forks) if (loaded.has(child)) loaded.add(process);
-  }
-  const between = forks.filter(({ child = 0 }) => loaded.has(child)).map((fork) => ({ ...fork, addr }));
-  return [...operations.filter(({ process = 0 }) => loaded.has(process)), ...between];
-}
-
-/** Adds discards, and fills as stores, to the operations of each address that they take in. */
-function addRanges(words: Map<number, MemoryEvent[]>, ranges: readonly MemoryEvent[]): void {
-  const addresses = Float64Array.from(words.keys()).sort();
-  for (const range of ranges) {
-    let low = 0;
-    let high = addresses.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (addresses[middle]! < range.addr) low = middle + 1;
-      else high = middle;
-    }
-    for (; low < addresses.length && addresses[low]! < range.addr + range.length; low++) {
-      const addr = addresses[low]!;
-      words.get(addr)?.push(range.kind === 'fill' ? { ...range, kind: 'store', addr } : range);
-    }
-  }
+  return { kind: 'held' };
 }
 
 /** Judges one word's operations, which are in order of their beginnings. */
@@ -157,7 +121,10 @@ function judgePart(part: readonly MemoryEvent[], budget: Budget): WordVerdict {
     const why = checkDistinct(part);
     return why === undefined ? { kind: 'held' } : { kind: 'violated', why };
   }
-  const result = searchRegister(part, Math.min(searchBudget(part.length), budget.left));
+  return judgedBySearch(searchRegister(part, Math.min(searchBudget(part.length), budget.left)), budget);
+}
+
+function judgedBySearch(result: RegisterSearch, budget: Budget): WordVerdict {
   budget.left -= result.visited;
   return result.kind === 'violated' ? { kind: 'violated', why: { load: result.load, lost: undefined } } : result;
 }
@@ -168,8 +135,7 @@ function sentence(why: Contradiction, operations: readonly MemoryEvent[], events
   const { process = 0 } = load;
   const place = `${addressText(load.addr)}${process === 0 ? '' : ` of process ${String(process)}`}`;
   const value = wordText(load.value);
-  const explainsIt = (event: MemoryEvent): boolean =>
-    event.kind === 'store' && event.value === load.value && event.invoked <= load.returned;
+  const explainsIt = (event: MemoryEvent): boolean => storedBy(event) === load.value && event.invoked <= load.returned;
   if (load.value !== 0 && !operations.some(explainsIt)) {
     const elsewhere = events.find(explainsIt);
     const from =
@@ -180,19 +146,27 @@ function sentence(why: Contradiction, operations: readonly MemoryEvent[], events
   if (lost === undefined)
     return `load by CPU ${String(load.cpu)} at ${place} returned ${value}; no order of the stores explains it`;
   const later = `later load by CPU ${String(load.cpu)} returned ${value}; no order of the stores explains it`;
-  if (lost.value === MISSING) {
+  if (lost.kind === 'store' && lost.value === MISSING) {
     return `load by CPU ${String(load.cpu)} at ${place} returned ${value}: nobody had filled the page, which a monitor watches`;
   }
   if (lost.kind === 'discard') return `stale load: CPU ${String(lost.cpu)} discarded ${place}, ${later}`;
-  return `lost store: CPU ${String(lost.cpu)} stored ${wordText(lost.value)} at ${place}, ${later}`;
+  if (lost.kind === 'move') return `stale load: CPU ${String(lost.cpu)} moved pages, ${place} among them, ${later}`;
+  return `lost store: CPU ${String(lost.cpu)} stored ${wordText(storedBy(lost) ?? 0)} at ${place}, ${later}`;
 }
 
-/** The last store or discard of its process that had ended before the load began and left another value. */
+/** What an event stored, undefined where it stored nothing. */
+function storedBy({ kind, value, stored }: MemoryEvent): number | undefined {
+  return kind === 'store' ? value : stored;
+}
+
+/** The last store, discard or move of its process that had ended before the load began and left another value. */
 function lastBefore(operations: readonly MemoryEvent[], load: MemoryEvent): MemoryEvent | undefined {
   let last: MemoryEvent | undefined;
   for (const event of operations) {
     if (event.kind === 'load' || event.kind === 'fork' || (event.process ?? 0) !== (load.process ?? 0)) continue;
-    if (event.value === load.value || event.returned >= load.invoked) continue;
+    const isRange = event.kind === 'move' || event.kind === 'discard';
+    if ((!isRange && event.addr !== load.addr) || event.returned >= load.invoked) continue;
+    if (event.kind !== 'move' && (storedBy(event) ?? 0) === load.value) continue;
     if (last === undefined || event.returned > last.returned) last = event;
   }
   return last;

@@ -4,11 +4,14 @@ import { Command, CommanderError } from 'commander';
 import { closeGangs } from '../machine/gang.ts';
 import { UsageError } from '../machine/usage-error.ts';
 import { benchCommand } from './bench.ts';
+import { compareCommand } from './compare.ts';
+import { conformCommand } from './conform.ts';
 import { demoCommand } from './demo.ts';
 import { exploreCommand } from './explore.ts';
 import { labCommand } from './lab.ts';
 import { listCommand } from './list.ts';
 import { litmusCommand } from './litmus.ts';
+import { procCommand } from './proc.ts';
 import { replayCommandLine } from './replay.ts';
 import { reportCommand } from './report.ts';
 import { runCommand } from './run.ts';
@@ -69,8 +72,11 @@ function program(argv: readonly string[]): Command {
     litmusCommand(),
     labCommand(),
     runCommand(argv),
+    compareCommand(),
     stressCommand(argv),
     reportCommand(),
+    procCommand(),
+    conformCommand(),
     listCommand(),
     benchCommand(argv),
   ];

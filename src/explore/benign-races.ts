@@ -3,7 +3,7 @@
 // Linux v6.8 has these unmarked accesses, too, or marks them as races that are meant (data_race()). All else that races
 // is a finding. The hardware's walks and user programs are never a side of a data race.
 import type { AccessEvent } from '../check/access-event.ts';
-import { CACHE_MEM_CGROUP, CACHE_VMA, mem_cgroup, vma } from '../kernel/layout.ts';
+import { CACHE_MEM_CGROUP, CACHE_VMA, LOCK_PMD, LOCK_PTL, mem_cgroup, vma } from '../kernel/layout.ts';
 import type { Layout } from '../kernel/layout.ts';
 import type { Machine } from '../machine/boot.ts';
 import type { JudgeRules } from './judges.ts';
@@ -58,6 +58,12 @@ function fieldOf(layout: Layout, cache: number, first: AccessEvent, second: Acce
   return offset >= 0 && offset < size * layout.object_counts[cache]! ? offset % size : -1;
 }
 
+/**
+ * Page-table locks, of which mremap holds two (spin_lock_nested): mmap_lock, held for write, keeps away whoever could
+ * take them the other way round.
+ */
+const NESTED_LOCKS: ReadonlySet<number> = new Set([LOCK_PTL, LOCK_PMD]);
+
 /** The rules for a machine. `known`: the races that are not told. */
 export function kernelRules(machine: Machine, known: readonly BenignRace[] = BENIGN_RACES): JudgeRules {
   const { layout } = machine;
@@ -68,6 +74,6 @@ export function kernelRules(machine: Machine, known: readonly BenignRace[] = BEN
       pointers: (word, width) => width === ENTRY && word >= layout.ram,
       benign: (first, second) => known.some(({ isOf }) => isOf(layout, first, second)),
     },
-    locks: { classOf: ({ lockClass }) => lockClass },
+    locks: { classOf: ({ lockClass }) => lockClass, nested: NESTED_LOCKS },
   };
 }

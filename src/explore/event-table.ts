@@ -1,21 +1,14 @@
 // The numbers of events: a row of one array for each, and a row of another for its clock, so that what is looked at
 // together lies together, and a search that is over after a few steps has not made twenty arrays.
 
-/** Where in an event's row a number stands. */
-export const PROC = 0;
-export const CLS = 1;
-/** First word touched, and how many. */
-export const WORD = 2;
-export const SIZE = 3;
-/** How many steps its proc had taken with it. */
-export const INDEX = 4;
+/** Where in an event's row a number stands, after those of its footprint: how many steps its proc had taken with it. */
+export const INDEX = 5;
 /** What its word held before, and the word above it. */
-export const OLD = 5;
-export const OLD_HI = 6;
-export const OPERAND = 7;
-export const OPERAND_HI = 8;
-/** A second word that it may have waited for, and what that held. */
-export const ALSO = 9;
+export const OLD = 6;
+export const OLD_HI = 7;
+export const OPERAND = 8;
+export const OPERAND_HI = 9;
+/** What the second word that it may have waited for held. */
 export const ALSO_VALUE = 10;
 /** For a store that went out: its number in the buffer; else -1. */
 export const STORE_SEQ = 11;

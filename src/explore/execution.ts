@@ -60,7 +60,7 @@ export class Execution {
   private readonly runs: number[] = [];
   private starting = false;
   /** One for each CPU, made once: a call to the same function is one that the JIT compiler can inline. */
-  private readonly announcers: readonly ((step: Step) => boolean)[];
+  private announcers: readonly ((step: Step) => boolean)[] | undefined = undefined;
   private returns: unknown[] = [];
   private gens: readonly Steps<unknown>[] = [];
   private readonly alive: boolean[] = [];
@@ -79,7 +79,6 @@ export class Execution {
     this.subject = subject;
     this.model = model;
     this.cpus = subject.cpus.length;
-    this.announcers = subject.cpus.map((_, p) => (step: Step) => this.arrive(p, step));
     this.words = subject.words;
     this.shared = new SharedWords(subject.everyStep ? 0 : subject.words.length);
     this.taken = {
@@ -102,16 +101,17 @@ export class Execution {
     const seenAt = subject.everyStep
       ? (word: number): number => word
       : (word: number, width: number): number => this.shared.firstKnown(word, width);
-    this.buffers = subject.cpus.map(
-      (_, cpu) =>
-        new CpuStoreBuffer(
-          model,
-          this.words,
-          seenAt,
-          (word) => this.drainProc(cpu, word),
-          () => this.turns[cpu]!,
-        ),
-    );
+    const buffer = (cpu: number): CpuStoreBuffer =>
+      new CpuStoreBuffer(
+        model,
+        this.words,
+        seenAt,
+        (word) => this.drainProc(cpu, word),
+        () => this.turns[cpu]!,
+      );
+    // Nothing is ever in them under sc: all have the same one.
+    const empty = model === 'sc' ? buffer(0) : undefined;
+    this.buffers = subject.cpus.map((_, cpu) => empty ?? buffer(cpu));
   }
 
   /** Begins again: memory as at first, every CPU before its first step. */
@@ -125,11 +125,12 @@ export class Execution {
     this.lastCpu = -1;
     this.budget = -1;
     const { cpus } = this.subject;
+    const announcers = (this.announcers ??= cpus.map((_, p) => (step: Step) => this.arrive(p, step)));
     for (let p = 0; p < this.cpus; p++) {
       const cpu = cpus[p]!;
       this.buffers[p]!.clear();
       cpu.store_buffer = this.model === 'sc' ? undefined : this.buffers[p];
-      cpu.announce = this.announcers[p]!;
+      cpu.announce = announcers[p]!;
     }
     this.overran = false;
     this.log?.begin();

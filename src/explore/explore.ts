@@ -266,11 +266,15 @@ function searchAll(search: Search, seen: Set<string> | undefined): { complete: b
   return { complete, pctLength };
 }
 
+function english(count: number): string {
+  return count < 1000 ? String(count) : ENGLISH.format(count);
+}
+
 function boundsOf(search: Search, complete: boolean): string {
   const { settings, execution } = search;
   const cpus = `${String(execution.cpus)} CPU${execution.cpus === 1 ? '' : 's'}`;
   const model = settings.memoryModel;
-  const count = `${ENGLISH.format(search.executions)} execution${search.executions === 1 ? '' : 's'}`;
+  const count = `${english(search.executions)} execution${search.executions === 1 ? '' : 's'}`;
   if (complete) return `${cpus}, ${model}, every schedule: ${count}`;
   const how = {
     dpor: 'of those that differ',

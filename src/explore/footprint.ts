@@ -40,6 +40,7 @@ const CLASS_OF: Readonly<Record<StepKind, number>> = {
   'hw-read': READ,
   'user-read': READ,
   'user-write': WRITE,
+  'user-rmw': WRITE,
   note: READ,
 };
 
@@ -102,4 +103,50 @@ export function footprintsConflict(a: Footprint, b: Footprint): boolean {
 /** Whether a step changes a word; 0 is none. */
 export function changes(step: Footprint, word: number): boolean {
   return word !== 0 && step.cls !== READ && step.word <= word && word < step.word + step.width;
+}
+
+/** Where the numbers of a footprint stand in a row of an array, whatever else the row has after them. */
+export const PROC = 0;
+export const CLS = 1;
+/** First word touched, and how many. */
+export const WORD = 2;
+export const SIZE = 3;
+export const ALSO = 4;
+export const FOOTPRINT_FIELDS = 5;
+/** Rows of steps that have little else have this many numbers, as a power of two. */
+export const ROW_SHIFT = 3;
+
+/** The footprint in the row that begins at `at`. */
+export function footprintAt(rows: Int32Array, at: number): Footprint {
+  return {
+    proc: rows[at + PROC]!,
+    cls: rows[at + CLS]!,
+    word: rows[at + WORD]!,
+    width: rows[at + SIZE]!,
+    also: rows[at + ALSO]!,
+  };
+}
+
+/** Puts a footprint into the row that begins at `at`. */
+export function putFootprint({ proc, cls, word, width, also }: Footprint, rows: Int32Array, at: number): void {
+  rows[at + PROC] = proc;
+  rows[at + CLS] = cls;
+  rows[at + WORD] = word;
+  rows[at + SIZE] = width;
+  rows[at + ALSO] = also;
+}
+
+/** Whether the footprints in two rows depend on each other, program order aside. */
+export function rowsConflict(a: Int32Array, at: number, b: Int32Array, to: number): boolean {
+  const cls = a[at + CLS]!;
+  const other = b[to + CLS]!;
+  const word = a[at + WORD]!;
+  const otherWord = b[to + WORD]!;
+  const end = word + a[at + SIZE]!;
+  const otherEnd = otherWord + b[to + SIZE]!;
+  if (word < otherEnd && otherWord < end && classesConflict(cls, other)) return true;
+  const also = a[at + ALSO]!;
+  const otherAlso = b[to + ALSO]!;
+  if (otherAlso !== 0 && cls !== READ && word <= otherAlso && otherAlso < end) return true;
+  return also !== 0 && other !== READ && otherWord <= also && also < otherEnd;
 }

@@ -6,24 +6,21 @@
 // ahead of its turn, by somebody else: what came of it counts if, when its turn comes, it is still the same job. So
 // what is explored, and what is found first, is what one search that runs through explores and finds.
 import { Dpor, TooManyProcsError } from './dpor.ts';
-import type { Above, OpenPoint } from './dpor.ts';
+import type { Above, OpenPoint, Order, Root } from './dpor.ts';
 import type { Execution } from './execution.ts';
 import type { Footprint } from './footprint.ts';
 import { failureOf } from './shrink.ts';
 import type { FailingSchedule } from './shrink.ts';
 import type { Complaint } from './subject.ts';
-import { StoredReversal, insert, isCovered } from './wakeup.ts';
-import type { WakeNode } from './wakeup.ts';
+import { StoredReversal } from './reversal.ts';
+import { SleepSets } from './sleep.ts';
+import { WakeupTrees } from './wakeup.ts';
 
 /** Executions of one job. */
 export const JOB_EXECUTIONS = 500;
 
-/** One piece of a search: procs to run, what sleeps where the last of them is taken, and the wakeup tree after it. */
-export interface Job {
-  readonly prefix: readonly number[];
-  readonly sleep: readonly Footprint[];
-  readonly tree: readonly WakeNode[];
-}
+/** One piece of a search. */
+export type Job = Root;
 
 /** What came of a job. */
 export interface JobResult {
@@ -32,6 +29,8 @@ export interface JobResult {
   readonly steps: number;
   readonly failure: FailingSchedule | undefined;
   readonly above: readonly Above[];
+  /** The order in which procs were chosen. */
+  readonly order: Order;
   /** What the last step of the prefix did; undefined for the job that begins a search. */
   readonly root: Footprint | undefined;
   /** What it did not get to; empty if it has finished. */
@@ -77,6 +76,7 @@ export function runJob(execution: Execution, job: Job, options: JobOptions): Job
     steps,
     failure: failures[0],
     above: dpor.above,
+    order: dpor.order,
     root: dpor.rootStep,
     open: dpor.isFinished ? [] : dpor.open(),
     discovered: execution.discovered ? execution.shared.list() : [],
@@ -90,7 +90,7 @@ interface Point {
   /** The branch that the next point lies on; undefined at the end of the path. */
   current: Footprint | undefined;
   /** Branches left. */
-  readonly tree: WakeNode[];
+  tree: number;
 }
 
 /** The state of a search between jobs. */
@@ -100,7 +100,10 @@ export class Frontier {
   steps = 0;
   failure: FailingSchedule | undefined = undefined;
   private points: Point[] = [];
+  private readonly trees: WakeupTrees = new WakeupTrees();
   private started = false;
+  /** The order in which procs are chosen: the first job finds it, all others keep to it. */
+  private order: Order | undefined = undefined;
 
   /** The next job in the order of the search; undefined if nothing is left. */
   next(): Job | undefined {
@@ -109,16 +112,16 @@ export class Frontier {
 
   /** The next jobs as they look now, at most `count`; only the first is sure to be one. */
   upcoming(count: number): Job[] {
-    if (!this.started) return [{ prefix: [], sleep: [], tree: [] }];
+    const { order, trees } = this;
+    if (!this.started) return [{ prefix: [], sleep: [], tree: [], order }];
     const jobs: Job[] = [];
     for (let i = this.points.length - 1; i >= 0 && jobs.length < count; i--) {
       const { prefix, sleep, current, tree } = this.points[i]!;
       const asleep = current === undefined ? [...sleep] : [...sleep, current];
-      for (const branch of tree) {
-        if (jobs.length === count) break;
-        jobs.push({ prefix: [...prefix, branch.proc], sleep: [...asleep], tree: branch.children });
-        const { proc, cls, word, width, also } = branch;
-        asleep.push({ proc, cls, word, width, also });
+      for (let branch = tree; branch !== 0 && jobs.length < count; branch = trees.beside(branch)) {
+        const after = trees.data(trees.after(branch));
+        jobs.push({ prefix: [...prefix, trees.procOf(branch)], sleep: [...asleep], tree: after, order });
+        asleep.push(trees.footprint(branch));
       }
     }
     return jobs;
@@ -132,18 +135,19 @@ export class Frontier {
     this.failure ??= result.failure;
     if (this.started) {
       const parent = this.points[this.points.length - 1]!;
-      parent.tree.shift();
+      parent.tree = this.trees.drop(parent.tree);
       parent.current = result.root;
     }
     this.started = true;
+    this.order = result.order;
     for (const { depth, reversal } of result.above) {
-      const { sleep, tree } = this.points[depth]!;
+      const point = this.points[depth]!;
       const stored = new StoredReversal(reversal);
-      if (!isCovered(sleep, stored)) insert(tree, 0, stored);
+      const sleeping = new SleepSets();
+      sleeping.set(0, point.sleep);
+      if (!sleeping.covers(0, stored)) point.tree = this.trees.insert(point.tree, stored);
     }
-    for (const { prefix, sleep, current, tree } of result.open) {
-      this.points.push({ prefix, sleep: [...sleep], current, tree: [...tree] });
-    }
+    for (const open of result.open) this.points.push(this.pointOf(open));
     this.closeFinished();
   }
 
@@ -156,15 +160,20 @@ export class Frontier {
         last.sleep.push(last.current);
         last.current = undefined;
       }
-      if (last.tree.length > 0) return;
+      if (last.tree !== 0) return;
       this.points.pop();
     }
   }
 
   /** The search as data. */
   save(): SavedFrontier {
-    const { executions, blocked, steps, failure, started, points } = this;
-    return { executions, blocked, steps, failure, started, points };
+    const { executions, blocked, steps, failure, started, order, trees } = this;
+    const points = this.points.map((point) => ({ ...point, tree: trees.data(point.tree) }));
+    return { executions, blocked, steps, failure, started, order, points };
+  }
+
+  private pointOf({ prefix, sleep, current, tree }: OpenPoint): Point {
+    return { prefix, sleep: [...sleep], current, tree: this.trees.adopt(tree) };
   }
 
   /** Goes on with a saved search. */
@@ -175,12 +184,8 @@ export class Frontier {
     frontier.steps = saved.steps;
     frontier.failure = saved.failure;
     frontier.started = saved.started;
-    frontier.points = saved.points.map(({ prefix, sleep, current, tree }) => ({
-      prefix,
-      sleep: [...sleep],
-      current,
-      tree: [...tree],
-    }));
+    frontier.order = saved.order;
+    frontier.points = saved.points.map((point) => frontier.pointOf(point));
     return frontier;
   }
 }
@@ -192,6 +197,7 @@ export interface SavedFrontier {
   readonly steps: number;
   readonly failure: FailingSchedule | undefined;
   readonly started: boolean;
+  readonly order: Order | undefined;
   readonly points: readonly OpenPoint[];
 }
 

@@ -1,6 +1,7 @@
 // One CPU on a thread of its own that takes its steps when a schedule says so: each waits at a gate until all before it
 // were taken, by whatever thread. The code that runs is the stepped one, over memory that the threads really share.
-import { Observations, run_explored } from '../kernel/program.ts';
+import { Observations } from '../kernel/observations.ts';
+import { run_explored } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
 import { steppedRules } from '../machine/design.ts';

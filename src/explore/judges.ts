@@ -52,7 +52,7 @@ export function checkJudges(names: readonly string[] = ALL_JUDGES): readonly Jud
 export class ExecutionJudges {
   readonly rules: JudgeRules;
   private readonly execution: Execution;
-  private readonly log: AccessLog;
+  private readonly log: AccessLog | undefined;
   private readonly names: readonly JudgeName[];
   // Made when there is something for them to look at: many searches take less time than making them does.
   private races: DataRaceDetector | undefined = undefined;
@@ -61,16 +61,18 @@ export class ExecutionJudges {
   constructor(execution: Execution, names: readonly JudgeName[] = ALL_JUDGES, rules: JudgeRules = {}) {
     this.execution = execution;
     this.rules = rules;
-    this.log = new AccessLog(execution.cpus, execution.subject.everyStep ? undefined : execution.shared.is);
     this.names = names;
-    if (names.length > 0) execution.log = this.log;
+    const { cpus, subject, shared } = execution;
+    this.log = names.length === 0 ? undefined : new AccessLog(cpus, subject.everyStep ? undefined : shared.is);
+    if (this.log !== undefined) execution.log = this.log;
   }
 
   /** What the execution that has just ended shows, which those before it did not. */
   judge(): Judged {
-    if (!this.canJudge) return NOTHING;
-    const race = this.findRace();
-    const nestings = this.findNestings();
+    const log = this.judgeable;
+    if (log === undefined) return NOTHING;
+    const race = this.findRace(log);
+    const nestings = this.findNestings(log);
     return race === undefined && nestings.length === 0 ? NOTHING : { race, nestings };
   }
 
@@ -81,16 +83,21 @@ export class ExecutionJudges {
 
   /** What is wrong with the execution that has just ended, by itself. */
   judgeAlone(): Complaint | undefined {
-    return this.canJudge ? (this.findRace() ?? this.circleAlone()) : undefined;
+    const log = this.judgeable;
+    return log === undefined ? undefined : (this.findRace(log) ?? this.circleAlone(log));
   }
 
-  /** Of an execution that found more words to be shared, accesses are missing; it is run once more. */
-  private get canJudge(): boolean {
-    return this.execution.log === this.log && this.log.isComplete && !this.execution.discovered;
-  }
-
-  private findRace(): Complaint | undefined {
+  /**
+   * The log, if it has all of the execution that has just ended. Of one that found more words to be shared, accesses are
+   * missing; it is run once more.
+   */
+  private get judgeable(): AccessLog | undefined {
     const { log, execution } = this;
+    return execution.log === log && log?.isComplete === true && !execution.discovered ? log : undefined;
+  }
+
+  private findRace(log: AccessLog): Complaint | undefined {
+    const { execution } = this;
     const kept = log.events.takeKept();
     this.races?.keep(kept);
     if (!log.hasPlain || !this.names.includes('data-race')) return undefined;
@@ -99,8 +106,8 @@ export class ExecutionJudges {
     return race === undefined ? undefined : { judge: 'data-race', message: raceSentence(race, log, execution.subject) };
   }
 
-  private findNestings(): readonly LockNesting[] {
-    const { log, execution } = this;
+  private findNestings(log: AccessLog): readonly LockNesting[] {
+    const { execution } = this;
     if (!this.names.includes('lock-order')) return NO_NESTINGS;
     const stuck = execution.isOver() ? [] : waitingCpus(execution);
     if (!log.hasNesting && stuck.length === 0) return NO_NESTINGS;
@@ -108,11 +115,11 @@ export class ExecutionJudges {
     return this.locks.watch(log.events, stuck);
   }
 
-  private circleAlone(): Complaint | undefined {
+  private circleAlone(log: AccessLog): Complaint | undefined {
     const { rules, execution } = this;
     this.restart();
     const alone = new LockOrder(rules.locks);
-    alone.add(this.findNestings());
+    alone.add(this.findNestings(log));
     const [problem] = alone.problems;
     return problem === undefined ? undefined : circleComplaint(problem, execution.subject);
   }

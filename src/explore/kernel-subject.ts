@@ -2,9 +2,11 @@
 //
 // A copy of the machine is judged, so that whoever looks at an execution that has ended finds it as it ended; ends that
 // are alike are judged once.
+import { wordsAccessed } from '../check/accessed-words.ts';
 import { eventsOf, judge } from '../check/verdict.ts';
 import type { Verdict } from '../check/verdict.ts';
-import { EVENT_DOUBLES, Observations, run_explored } from '../kernel/program.ts';
+import { EVENT_DOUBLES, Observations } from '../kernel/observations.ts';
+import { run_explored } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import type { Steps } from '../kernel/memory.ts';
 import { boot } from '../machine/boot.ts';
@@ -134,6 +136,9 @@ export class KernelSubject implements Subject {
 function forget(seen: Observations): void {
   seen.events = 0;
   seen.total_faults = 0;
+  seen.min_flt = 0;
+  seen.maj_flt = 0;
+  seen.minor_faults.fill(0);
   seen.values.fill(0);
   seen.faults.fill(0);
   seen.signals.fill(0);
@@ -143,14 +148,14 @@ function historyOf(seen: Observations, cpu: number): { cpu: number; history: Flo
   return { cpu, history: seen.history.subarray(0, seen.events * EVENT_DOUBLES) };
 }
 
-const PAGE_BYTES = 4096;
-
+/** Words that programs touch, and where mremap may have taken them. */
 function touchedWords(ops: readonly Op[]): number[] {
-  const words = new Set<number>();
+  const words = new Set(wordsAccessed(ops));
   for (const op of ops) {
-    if (op.op === 'load' || op.op === 'store') words.add(op.addr);
-    else if (op.op === 'touch') for (let i = 0; i < op.pages; i++) words.add(op.addr + i * PAGE_BYTES);
-    else if (op.op === 'repeat') for (const addr of touchedWords(op.ops)) words.add(addr);
+    if (op.op !== 'mremap' || op.new_addr === undefined) continue;
+    for (const word of words) {
+      if (word >= op.addr && word < op.addr + op.old_length) words.add(word - op.addr + op.new_addr);
+    }
   }
   return [...words].sort((a, b) => a - b);
 }

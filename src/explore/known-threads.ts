@@ -18,16 +18,16 @@ const NO_STEPS: readonly Step[] = [];
 /** What a thread was seen to do between two of its steps. */
 interface Move {
   /** What it does next; undefined: it has ended. */
-  readonly step: Step | undefined;
+  step: Step | undefined;
   /** What it did to get there, unseen by others: barriers that order nothing. */
-  readonly silent: readonly Step[];
-  readonly returned: unknown;
+  silent: readonly Step[];
+  returned: unknown;
   /** What was thrown, if that is how it ended. */
-  readonly error: string | undefined;
+  error: string | undefined;
 }
 
 /** Where a thread stands, after one history of values. */
-export interface ThreadState extends Move {
+export interface ThreadState extends Readonly<Move> {
   /** The state before, what the step of that one saw in its word and the word above it, and what it left there. */
   readonly before: ThreadState | undefined;
   readonly seen: number;
@@ -38,19 +38,17 @@ export interface ThreadState extends Move {
   readonly cls: number;
   /** Whether what its step sees makes a difference to it. */
   readonly looks: boolean;
-  /** The states that may follow, as far as they are known. */
-  readonly after: ThreadState[];
+  /** The states that may follow, as far as they are known: a list. Most states have one; a list of their own for each would be most of what is kept. */
+  after: ThreadState | undefined;
+  /** The next in the list that this state is in. */
+  beside: ThreadState | undefined;
 }
 
 /** The state that follows where the step sees these values; undefined: never seen yet. */
 export function knownAfter(state: ThreadState, seen: number, seenHi: number): ThreadState | undefined {
-  const { after } = state;
-  if (!state.looks) return after[0];
-  for (let i = 0; i < after.length; i++) {
-    const next = after[i]!;
-    if (next.seen === seen && next.seenHi === seenHi) return next;
-  }
-  return undefined;
+  let next = state.after;
+  if (state.looks) while (next !== undefined && (next.seen !== seen || next.seenHi !== seenHi)) next = next.beside;
+  return next;
 }
 
 /** The threads of one program. */
@@ -64,8 +62,10 @@ export class KnownThreads {
   /** The first state of each thread that is not what it turned out to be when it ran again. */
   private readonly strange: (ThreadState | undefined)[] = [];
   private states = 0;
-  private silent: readonly Step[] = NO_STEPS;
   private atFirstStep = false;
+  /** What a thread did last; one object, whose step is the thread's own, overwritten by the next. */
+  private readonly moved: Move = { step: undefined, silent: NO_STEPS, returned: undefined, error: undefined };
+  private readonly announce = (step: Step): boolean => this.hears(step);
 
   constructor(program: ProgramSubject) {
     this.program = program;
@@ -91,30 +91,32 @@ export class KnownThreads {
   /** Starts a thread for real, up to its first step. */
   start(cpu: number): ThreadState {
     const stepped = this.program.cpus[cpu]!;
-    stepped.announce = (step) => this.hears(step);
+    stepped.announce = this.announce;
     stepped.store_buffer = undefined;
     this.live[cpu] = this.program.start(cpu);
     this.atFirstStep = true;
-    const move = this.move(cpu);
+    this.move(cpu);
     this.atFirstStep = false;
-    const root = (this.roots[cpu] ??= stateAfter(undefined, move, NOTHING_SEEN));
-    return this.checked(cpu, root, move, 0, 0);
+    const root = this.roots[cpu];
+    if (root !== undefined) return this.checked(cpu, root, 0, 0);
+    return (this.roots[cpu] = stateAfter(undefined, this.moved, 0, 0, 0, 0));
   }
 
   /** Lets a thread in a state do its step, for real, on the words as they are. */
   run(cpu: number, state: ThreadState, seen: number, seenHi: number): ThreadState {
     if (!this.isLive(cpu)) this.catchUp(cpu, state);
-    const move = this.move(cpu);
+    this.move(cpu);
     const { words } = this.program;
     const { word } = state.step!;
     const wrote = words[word]!;
     const wroteHi = words[word + 1]!;
     const known = knownAfter(state, seen, seenHi);
-    if (known !== undefined) return this.checked(cpu, known, move, wrote, wroteHi);
-    const next = stateAfter(state, move, { seen, seenHi, wrote, wroteHi });
+    if (known !== undefined) return this.checked(cpu, known, wrote, wroteHi);
+    const next = stateAfter(state, this.moved, seen, seenHi, wrote, wroteHi);
     if (this.states < MAX_STATES) {
       this.states += 1;
-      state.after.push(next);
+      next.beside = state.after;
+      state.after = next;
     }
     return next;
   }
@@ -132,28 +134,27 @@ export class KnownThreads {
       const high = words[word + 1]!;
       words[word] = next.seen;
       words[word + 1] = next.seenHi;
-      const move = this.move(cpu);
-      this.checked(cpu, next, move, words[word], words[word + 1]!);
+      this.move(cpu);
+      this.checked(cpu, next, words[word], words[word + 1]!);
       words[word] = low;
       words[word + 1] = high;
     }
   }
 
   /** Lets a thread go on to its next step, or its end. */
-  private move(cpu: number): Move {
-    this.silent = NO_STEPS;
+  private move(cpu: number): void {
+    const { moved } = this;
+    moved.silent = NO_STEPS;
+    moved.returned = undefined;
+    moved.error = undefined;
     try {
       const next = this.live[cpu]!.next();
       const ended = next.done === true;
-      return {
-        step: ended ? undefined : { ...this.program.cpus[cpu]!.step },
-        silent: this.silent,
-        returned: ended ? next.value : undefined,
-        error: undefined,
-      };
+      moved.step = ended ? undefined : this.program.cpus[cpu]!.step;
+      if (ended) moved.returned = next.value;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      return { step: undefined, silent: this.silent, returned: undefined, error: message };
+      moved.step = undefined;
+      moved.error = error instanceof Error ? error.message : String(error);
     }
   }
 
@@ -161,31 +162,45 @@ export class KnownThreads {
   private hears(step: Step): boolean {
     if (step.width > 0 || this.atFirstStep) return step.kind !== 'note';
     if (step.kind === 'note') return false;
-    if (this.silent.length >= this.maxSilent) throw new LivelockError(this.maxSilent);
-    this.silent = [...this.silent, { ...step }];
+    const { moved } = this;
+    if (moved.silent.length >= this.maxSilent) throw new LivelockError(this.maxSilent);
+    moved.silent = [...moved.silent, { ...step }];
     return false;
   }
 
-  /** The known state that a move leads to; where it does not, one of its own. */
-  private checked(cpu: number, known: ThreadState, move: Move, wrote: number, wroteHi: number): ThreadState {
-    if (isSame(known, move, wrote, wroteHi)) return known;
+  /** The known state that the last move leads to; where it does not, one of its own. */
+  private checked(cpu: number, known: ThreadState, wrote: number, wroteHi: number): ThreadState {
+    if (isSame(known, this.moved, wrote, wroteHi)) return known;
     this.strange[cpu] ??= known;
-    return stateAfter(known.before, move, { seen: known.seen, seenHi: known.seenHi, wrote, wroteHi });
+    return stateAfter(known.before, this.moved, known.seen, known.seenHi, wrote, wroteHi);
   }
 }
 
-/** What the step before a move saw, and what it left behind. */
-type Sight = Pick<ThreadState, 'seen' | 'seenHi' | 'wrote' | 'wroteHi'>;
-
-const NOTHING_SEEN: Sight = { seen: 0, seenHi: 0, wrote: 0, wroteHi: 0 };
-
-/** A state that follows another; it is not yet among those that are known to. */
-function stateAfter(before: ThreadState | undefined, move: Move, sight: Sight): ThreadState {
-  const { step, silent, returned, error } = move;
-  const { seen, seenHi, wrote, wroteHi } = sight;
-  const looks = step !== undefined && !BLIND.has(step.kind);
-  const cls = step === undefined ? 0 : fixedClass(step.kind);
-  return { step, silent, returned, error, before, seen, seenHi, wrote, wroteHi, cls, looks, after: [] };
+/** A state that follows another, whose step saw `seen` and left `wrote`; it is not yet among those that are known to. */
+function stateAfter(
+  before: ThreadState | undefined,
+  { step, silent, returned, error }: Move,
+  seen: number,
+  seenHi: number,
+  wrote: number,
+  wroteHi: number,
+): ThreadState {
+  return {
+    // The thread's own step is overwritten by its next one.
+    step: step === undefined ? undefined : { ...step },
+    silent,
+    returned,
+    error,
+    before,
+    seen,
+    seenHi,
+    wrote,
+    wroteHi,
+    cls: step === undefined ? 0 : fixedClass(step.kind),
+    looks: step !== undefined && !BLIND.has(step.kind),
+    after: undefined,
+    beside: undefined,
+  };
 }
 
 /** Whether a thread did what it is known to do. */

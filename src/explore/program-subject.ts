@@ -43,7 +43,7 @@ export class ProgramSubject implements Subject {
 
   /** The program's words, copied. */
   memory(): Int32Array {
-    return new Int32Array(this.words.slice(0, this.program.words));
+    return this.words.slice(0, this.program.words);
   }
 
   judge(end: ExecutionEnd): Complaint | undefined {

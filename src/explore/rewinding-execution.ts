@@ -75,9 +75,19 @@ export class RewindingExecution extends Execution {
   rewindTo(depth: number): boolean {
     const n = this.executions++;
     if (this.alwaysReal || n < REAL_AT_FIRST || n % REAL_EVERY === 0) return false;
-    const { words, done, errors } = this;
     this.overran = false;
-    if (depth === this.depth) return true;
+    if (depth < this.depth) this.undo(depth);
+    return true;
+  }
+
+  /** Stands before the first step again, in the execution that it is in. */
+  startOver(): void {
+    if (this.alwaysReal) this.restart();
+    else if (this.depth > 0) this.undo(0);
+  }
+
+  private undo(depth: number): void {
+    const { words, done, errors } = this;
     for (let d = this.depth - 1; d >= depth; d--) {
       const { proc, from, to, value, valueHi } = done[d]!;
       const { word, width } = from.step!;
@@ -93,7 +103,6 @@ export class RewindingExecution extends Execution {
     this.steps = steps;
     this.depth = depth;
     if (this.logged > depth) this.logged = depth;
-    return true;
   }
 
   override isAlive(cpu: number): boolean {

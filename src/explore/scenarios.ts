@@ -2,7 +2,7 @@
 //
 // Data, so that commands, tests, tokens and reports mean the same by a name. Every scenario says which defences it puts
 // to the test and which judges speak when one of them is gone.
-import { MADV_DONTNEED, MADV_POPULATE_WRITE } from '../kernel/mm/flags.ts';
+import { MADV_DONTNEED, MADV_POPULATE_WRITE, MREMAP_FIXED, MREMAP_MAYMOVE } from '../kernel/mm/flags.ts';
 import type { Op } from '../kernel/program.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { UsageError, indexOfName } from '../machine/usage-error.ts';
@@ -47,6 +47,12 @@ const unmap = (addr: number, pages: number): Op => ({ op: 'munmap', addr, length
 const store = (addr: number, value: number): Op => ({ op: 'store', addr, value });
 const load = (addr: number): Op => ({ op: 'load', addr });
 const zap = (addr: number, pages: number): Op => ({ op: 'madvise', addr, length: pages * PAGE, advice: MADV_DONTNEED });
+
+/** One page moves to another address. */
+const move = (addr: number, to: number): Op => {
+  const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+  return { op: 'mremap', addr, old_length: PAGE, new_length: PAGE, flags, new_addr: to };
+};
 
 const populate = (addr: number): Op => ({ op: 'madvise', addr, length: PAGE, advice: MADV_POPULATE_WRITE });
 
@@ -172,6 +178,17 @@ export const SCENARIOS: readonly Scenario[] = [
     programs: () => [
       [store(A, 1), store(A, 2)],
       [zap(A, 1), store(A + PAGE, 5)],
+    ],
+  },
+  {
+    name: 'mremap',
+    shows: 'a page moves while another CPU stores to it: by its old address nobody reaches it afterwards',
+    defences: { mremap_flush: ['I13'] },
+    cpus: [2],
+    setup: [map(A, 1), store(A, 7), map(B, 1), store(B, 9)],
+    programs: () => [
+      [store(A, 1), store(A, 2)],
+      [move(A, B + PAGE), store(B + PAGE, 5)],
     ],
   },
   {

@@ -10,6 +10,8 @@ import type { MemoryModel } from './program.ts';
 export interface BufferedStore {
   readonly word: number;
   readonly data: Int32Array;
+  /** Of a store of some bytes of one word: the bits that it stores; undefined for all bits of all words. */
+  readonly mask?: number;
   /** The explorer's number of whoever takes it to memory. */
   readonly proc: number;
   readonly seq: number;
@@ -24,6 +26,7 @@ export function waitsFor(kind: StepKind, model: MemoryModel): 'all' | 'own' | 'n
   switch (kind) {
     case 'mb':
     case 'rmw':
+    case 'user-rmw':
     case 'cmpxchg':
     case 'unlock':
     case 'read-unlock':
@@ -86,23 +89,30 @@ export class CpuStoreBuffer implements StoreBuffer {
 
   store(word: number, data: Int32Array): void {
     const seen = this.seenAt(word, data.length);
-    if (seen < 0) {
-      this.words.set(data, word);
-      return;
-    }
+    if (seen < 0) this.words.set(data, word);
+    else this.push(seen, { word, data: data.slice() });
+  }
+
+  merge(word: number, value: number, mask: number): void {
+    const seen = this.seenAt(word, 1);
+    if (seen < 0) this.words[word] = mergedWord(this.words[word]!, value, mask);
+    else this.push(seen, { word, data: Int32Array.of(value), mask });
+  }
+
+  private push(seen: number, store: Pick<BufferedStore, 'word' | 'data' | 'mask'>): void {
     const proc = this.procOf(seen);
     const after = this.model === 'tso' ? this.next : this.after;
-    this.stores.push({ word, data: data.slice(), proc, seq: this.next, after, turn: this.turn() });
+    this.stores.push({ ...store, proc, seq: this.next, after, turn: this.turn() });
     this.next += 1;
   }
 
   load(word: number): number {
-    for (let i = this.stores.length - 1; i >= 0; i--) {
-      const store = this.stores[i]!;
+    let value = this.words[word]!;
+    for (const store of this.stores) {
       const at = word - store.word;
-      if (at >= 0 && at < store.data.length) return store.data[at]!;
+      if (at >= 0 && at < store.data.length) value = mergedWord(value, store.data[at]!, store.mask);
     }
-    return this.words[word]!;
+    return value;
   }
 
   barrier(): void {
@@ -140,7 +150,13 @@ export class CpuStoreBuffer implements StoreBuffer {
 
   /** Takes a store to memory. */
   drain(store: BufferedStore): void {
-    this.words.set(store.data, store.word);
+    if (store.mask === undefined) this.words.set(store.data, store.word);
+    else this.words[store.word] = mergedWord(this.words[store.word]!, store.data[0]!, store.mask);
     this.stores.splice(this.stores.indexOf(store), 1);
   }
+}
+
+/** A word after a store of those bits of `value` that `mask` has; all of them if it is left out. */
+function mergedWord(word: number, value: number, mask = -1): number {
+  return (word & ~mask) | (value & mask);
 }

@@ -152,8 +152,12 @@ const FIELDS: Readonly<Record<Op['op'], readonly string[]>> = {
   mprotect: ['addr', 'length', 'prot'],
   madvise: ['addr', 'length', 'advice'],
   brk: ['addr'],
+  mremap: ['addr', 'old_length', 'new_length', 'flags'],
+  mlock: ['addr', 'length'],
+  munlock: ['addr', 'length'],
   load: ['addr'],
   store: ['addr', 'value'],
+  atomic_add: ['addr', 'value'],
   touch: ['addr', 'pages', 'value'],
   repeat: ['times'],
   await: ['counter', 'value'],
@@ -204,15 +208,32 @@ function opFrom(value: unknown, where: string): Op {
       throw new UsageError(`${where}: ${op} needs a whole number as ${field}, for example ${field}: 4096.`);
     }
   }
-  const { addr } = value;
-  if ((op === 'load' || op === 'store') && Number(addr) % 4 !== 0) {
-    throw new UsageError(
-      `${where}: ${String(addr)} is not the address of a word: use a multiple of 4, for example 4096.`,
-    );
-  }
+  checkAccess(op, value, where);
   if (op === 'uffd_serve' && value.how !== 'copy' && value.how !== 'zeropage') {
     throw new UsageError(`${where}: uffd_serve needs copy or zeropage as how, for example how: 'copy'.`);
   }
   if (op === 'repeat') return { ...value, ops: opsFrom(value.ops, `ops of ${where}`) } as Op;
   return value as unknown as Op;
+}
+
+/** Bytes that loads and stores can be of. */
+const SIZES: readonly unknown[] = [1, 2, 4, 8];
+
+/** Refuses sizes and values that no access has, and atomic adds that are not of a word. */
+function checkAccess(op: string, { addr, size, value }: Readonly<Record<string, unknown>>, where: string): void {
+  if (op === 'atomic_add' && Number(addr) % 4 !== 0) {
+    throw new UsageError(
+      `${where}: ${String(addr)} is not the address of a word: use a multiple of 4, for example 4096.`,
+    );
+  }
+  if (op !== 'load' && op !== 'store') return;
+  if (size !== undefined && !SIZES.includes(size)) {
+    const said = JSON.stringify(size);
+    throw new UsageError(`${where}: a ${op} can't be of ${said} bytes: use 1, 2, 4 or 8, for example size: 4.`);
+  }
+  if (op === 'store' && size === 8 && Number(value) < 0) {
+    throw new UsageError(
+      `${where}: ${String(value)} is no value of eight bytes here: use 0 or more and below 2^53, for example value: 1.`,
+    );
+  }
 }

@@ -5,12 +5,10 @@
 // come and go at the end, as a depth-first search goes on and back.
 import type { StepKind } from '../kernel/memory.ts';
 import {
-  ALSO,
   ALSO_VALUE,
   BEFORE0,
   BEFORE1,
   BEFORE_ALSO,
-  CLS,
   EventTable,
   INDEX,
   OLD,
@@ -18,13 +16,26 @@ import {
   OPERAND,
   OPERAND_HI,
   PREVIOUS,
-  PROC,
-  SIZE,
   STORE_SEQ,
-  WORD,
 } from './event-table.ts';
 import type { Execution, TakenStep } from './execution.ts';
-import { ADD, READ, WRITE, changes, classOf, classesConflict, deltaOf } from './footprint.ts';
+import {
+  ADD,
+  ALSO,
+  CLS,
+  FOOTPRINT_FIELDS,
+  PROC,
+  READ,
+  SIZE,
+  WORD,
+  WRITE,
+  changes,
+  classOf,
+  classesConflict,
+  deltaOf,
+  footprintAt,
+  rowsConflict,
+} from './footprint.ts';
 import type { Footprint } from './footprint.ts';
 import { pendingStep } from './race.ts';
 import type { PendingStep, Race } from './race.ts';
@@ -68,15 +79,19 @@ export class Trace extends EventTable {
 
   /** The footprint of an event. */
   footprint(event: number): Footprint {
+    return footprintAt(this.rows, this.rowAt(event));
+  }
+
+  /** Puts the footprint of an event into a row at `to` of `into`. */
+  copyFootprint(event: number, into: Int32Array, to: number): void {
     const { rows } = this;
     const at = this.rowAt(event);
-    return {
-      proc: rows[at + PROC]!,
-      cls: rows[at + CLS]!,
-      word: rows[at + WORD]!,
-      width: rows[at + SIZE]!,
-      also: rows[at + ALSO]!,
-    };
+    for (let field = 0; field < FOOTPRINT_FIELDS; field++) into[to + field] = rows[at + field]!;
+  }
+
+  /** Whether an event depends on the step whose footprint is the row at `to` of `other`, program order aside. */
+  conflictsWithRow(event: number, other: Int32Array, to: number): boolean {
+    return rowsConflict(this.rows, this.rowAt(event), other, to);
   }
 
   /** Whether an event depends on a step, program order aside. */
@@ -162,6 +177,11 @@ export class Trace extends EventTable {
     const at = this.rowAt(event);
     this.lastOf[this.rows[at + PROC]!] = this.rows[at + PREVIOUS]!;
     this.unlink(event);
+  }
+
+  /** Races found since the last `takeRaces`. */
+  get foundRaces(): readonly Race[] {
+    return this.races;
   }
 
   /** Races found since the last call, those of CPUs that wait at the end included if it is the end. */
@@ -406,8 +426,8 @@ export class Trace extends EventTable {
   }
 
   /**
-   * The steps to take from before the earlier event in order to reverse a race: all later events that do not depend on
-   * the earlier one, then the later step itself (as -1). Fills `steps`, which has room for them; says how many.
+   * The events to repeat from before the earlier event in order to reverse a race: all later ones that do not depend on
+   * the earlier one, without the later step itself. Fills `steps`, which has room for them; says how many.
    */
   reversal({ earlier, later }: Race, steps: Int32Array): number {
     const { clocks, length } = this;
@@ -417,7 +437,6 @@ export class Trace extends EventTable {
     for (let f = earlier + 1; f < length; f++) {
       if (f !== later && clocks[this.clockAt(f) + q]! < index) steps[count++] = f;
     }
-    steps[count++] = -1;
     return count;
   }
 

@@ -5,6 +5,7 @@
 import { PAGE_STRUCT_SHIFT, FRAME_SHIFT, cpu_area, header, layout } from './layout.ts';
 import type { Layout, Sizes } from './layout.ts';
 import type { Processor, Step, StepKind, StoreBuffer, Word } from './memory.ts';
+import { trace_buffer_of, trace_header } from './trace-layout.ts';
 import type { GuardedEntries, LockingRules } from './mm/design.ts';
 import { LOCKING_OWN } from './mm/flags.ts';
 import { VmFault } from './mm/vmf.ts';
@@ -59,6 +60,15 @@ export class Cpu implements Processor {
   timed_class = 0;
   timed_since = 0;
   meter_random: number;
+  /** Whether it writes down what it does (trace.ts), and where. */
+  readonly tracing: boolean;
+  readonly trace: Word;
+  /** Events that its buffer has room for. */
+  readonly trace_events: number;
+  /** What to add to this thread's clock for the one that all CPUs share, in nanoseconds. */
+  clock_offset = 0;
+  /** Number of the operation of its program that it is at. */
+  op = 0;
   /** Depth of local_irq_save: no interprocessor interrupt is answered while above 0. */
   irqs_off = 0;
   /** Depth of rcu_read_lock. */
@@ -116,6 +126,9 @@ export class Cpu implements Processor {
     this.metered = this.words[header.metered] === 1;
     this.meters = this.area + this.layout.meters;
     this.meter_random = id + 1;
+    this.tracing = this.words[trace_header.tracing_on] === 1;
+    this.trace_events = this.words[trace_header.events] ?? 0;
+    this.trace = trace_buffer_of(this.layout, this.trace_events, id);
     this.step = {
       kind: 'note',
       cpu: id,
@@ -224,6 +237,11 @@ export function cpu_area_of(cpu: Cpu, id: number): Word {
 /** Counts an event of this CPU (count_vm_event). @inline */
 export function count_vm_event(cpu: Cpu, event: number): void {
   cpu.words[cpu.vm_events + event]! += 1;
+}
+
+/** How many such events this CPU has counted. @inline */
+export function vm_event(cpu: Cpu, event: number): number {
+  return cpu.words[cpu.vm_events + event]!;
 }
 
 /** Counts `delta` events of this CPU. @inline */

@@ -36,8 +36,9 @@ export const D_VMA_LOCK = 14;
 export const D_FORK_VMA_LOCK = 15;
 export const D_COW_FLUSH = 16;
 export const D_SOFT_DIRTY_FLUSH = 17;
-export const D_UFFD_MISSING = 18;
-export const D_UFFD_MUST_WAIT = 19;
+export const D_MREMAP_FLUSH = 18;
+export const D_UFFD_MISSING = 19;
+export const D_UFFD_MUST_WAIT = 20;
 
 /** Bit number i of a machine's `without` mask is entry i. */
 export const DEFENCES: readonly Defence[] = [
@@ -166,6 +167,13 @@ export const DEFENCES: readonly Defence[] = [
     closes: 'a TLB still lets a CPU write to a page that was write-protected to see who writes to it',
     without: 'a page that was written to does not say so: an incremental copy of the process lacks a store',
     evidence: 'v6.8 fs/proc/task_mmu.c inc_tlb_flush_pending; 29a951dfb3c3 "mm: fix clear_refs_write locking"',
+  },
+  {
+    name: 'mremap_flush',
+    where: 'flush_tlb_range under both page-table locks, move_ptes, mm/mremap.c',
+    closes: 'a CPU still holds a translation to a page that has moved, and reaches it by its old address',
+    without: 'a store to an address that is no longer mapped lands in what was moved, or in what came after it',
+    evidence: 'CVE-2018-18281; eb66ae030829 "mremap: properly flush TLB before releasing the page"',
   },
   {
     name: 'uffd_missing',

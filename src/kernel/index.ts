@@ -1,6 +1,7 @@
 // The kernel as the rest of the project sees it. The build makes an erased twin of this folder; machine/direct.ts
 // types that twin from this file.
-export { run_cpu, run_explored, run_program, cpu_up, cpu_down, barrier, Observations } from './program.ts';
+export { run_cpu, run_explored, run_program, cpu_up, cpu_down, barrier } from './program.ts';
+export { Observations } from './observations.ts';
 export { current_mm, process_exists } from './kernel/process.ts';
 export { mm_alloc, mmput, mm_set_start_brk } from './kernel/fork.ts';
 export { page_alloc_init } from './mm/mm_init.ts';

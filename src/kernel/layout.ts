@@ -89,15 +89,17 @@ export const mm_struct = {
   /** In pages. */
   total_vm: 22,
   def_flags: 23,
+  /** In pages: VMAs with VM_LOCKED. */
+  locked_vm: 24,
   /** The process's userfaultfd_ctx: the spinlock of both queues, then their list_heads. */
-  fault_pending_wqh_lock: 24,
+  fault_pending_wqh_lock: 25,
   /** Faults that no monitor has read yet. */
-  fault_pending_wqh: 27,
+  fault_pending_wqh: 28,
   /** Faults that a monitor has read and not answered. */
-  fault_wqh: 29,
+  fault_wqh: 30,
   /** How many are in the first queue, and in both. */
-  nr_faults_pending: 31,
-  nr_faults: 32,
+  nr_faults_pending: 32,
+  nr_faults: 33,
   /** NR_MM_COUNTERS percpu_counters, each percpu_counter.counters + cpus words. */
   rss_stat: 34,
 } as const;
@@ -226,6 +228,7 @@ export const PER_CPU_PAGES_WORDS = 12;
 export const lruvec = { lru_lock: 0, lists: 3, sizes: 13 } as const;
 export const LRUVEC_WORDS = 18;
 export const LRU_INACTIVE_ANON = 0;
+export const LRU_INACTIVE_FILE = 2;
 export const NR_LRU_LISTS = 5;
 
 export const PAGEVEC_SIZE = 15;

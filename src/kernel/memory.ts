@@ -44,6 +44,7 @@ export type StepKind =
   | 'hw-read'
   | 'user-read'
   | 'user-write'
+  | 'user-rmw'
   | 'note';
 
 /** What a CPU is about to do. One object per CPU, overwritten by the next step: copy what must outlive it. */
@@ -79,6 +80,8 @@ export interface StoreBuffer {
   readonly size: number;
   /** A store of `data.length` words from `word`; the buffer copies them. */
   store(word: Word, data: Int32Array): void;
+  /** A store of those bits of one word that `mask` has: the others are whatever memory holds when it goes out. */
+  merge(word: Word, value: number, mask: number): void;
   /** What this CPU would load from one word. */
   load(word: Word): number;
   /** Stores from now on go out after those that wait now. */
@@ -368,6 +371,51 @@ export function* user_store(cpu: Processor, word: Word, value: number): Steps<vo
   if (cpu.about('user-write', word)) yield cpu.step;
   if (STEPPED) store(cpu, word, value);
   else cpu.words[word] = value;
+}
+
+/**
+ * A user program's store of some bytes of a word of RAM: those that `mask` has bits of. Words are all that can be
+ * swapped here, so the others are put back as they are found, for as long as one of them changes meanwhile.
+ */
+export function* user_store_bytes(cpu: Processor, word: Word, value: number, mask: number): Steps<void> {
+  if (cpu.about('user-write', word)) yield cpu.step;
+  if (STEPPED && cpu.store_buffer !== undefined) {
+    cpu.store_buffer.merge(word, value, mask);
+    return;
+  }
+  let found = cpu.words[word]!;
+  for (;;) {
+    const before = Atomics.compareExchange(cpu.words, word, found, (found & ~mask) | (value & mask));
+    if (before === found) return;
+    found = before;
+  }
+}
+
+/**
+ * A user program's load of a 64-bit quantity from an even word of RAM, in one access: its halves are then in
+ * cpu.scratch32. Not by way of a double: a user's bits may be those of a NaN.
+ */
+export function* user_load_64(cpu: Processor, word: Word): Steps<void> {
+  if (cpu.about('user-read', word, 2)) yield cpu.step;
+  if (STEPPED) {
+    cpu.scratch32[0] = load(cpu, word);
+    cpu.scratch32[1] = load(cpu, word + 1);
+  } else cpu.scratch64[0] = cpu.quads[word >> 1]!;
+}
+
+/** A user program's store of a 64-bit quantity, given as halves, to an even word of RAM, in one access. */
+export function* user_store_64(cpu: Processor, word: Word, lo: number, hi: number): Steps<void> {
+  if (cpu.about('user-write', word, 2)) yield cpu.step;
+  cpu.scratch32[0] = lo;
+  cpu.scratch32[1] = hi;
+  if (!STEPPED || cpu.store_buffer === undefined) cpu.quads[word >> 1] = cpu.scratch64[0]!;
+  else cpu.store_buffer.store(word, cpu.scratch32);
+}
+
+/** A user program's lock xadd on a word of RAM: returns the old value. */
+export function* user_fetch_add(cpu: Processor, word: Word, delta: number): Steps<number> {
+  if (cpu.about('user-rmw', word)) yield cpu.step;
+  return Atomics.add(cpu.words, word, delta);
 }
 
 /**

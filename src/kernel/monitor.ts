@@ -12,13 +12,14 @@ import {
   userfaultfd_unregister,
   userfaultfd_wake,
 } from './fs/userfaultfd-ioctl.ts';
-import type { AddressRange } from './fs/userfaultfd-ioctl.ts';
 import { userfaultfd_read } from './fs/userfaultfd.ts';
+import type { AddressRange } from './fs/userfaultfd.ts';
 import { header } from './layout.ts';
 import { control_add } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
 import { EAGAIN } from './mm/flags.ts';
-import type { Observations } from './program.ts';
+import { EVENT_FILL, EVENT_MISSING, EVENT_UNWATCHED } from './observations.ts';
+import type { Observations } from './observations.ts';
 
 /** An operation of a monitor. Addresses and lengths in bytes. */
 export type MonitorOp =
@@ -40,13 +41,6 @@ export type MonitorOp =
   /** Closes the userfaultfd: nothing is watched any more, and every fault that waits goes on. 0 or -ENOMEM. */
   | { op: 'uffd_close' };
 
-/** Kinds of history events, beside those of program.ts: a range was filled with the value that follows its length. */
-export const EVENT_FILL = 6;
-/** A range became missing: no load returns anything of it until it is filled. */
-export const EVENT_MISSING = 7;
-/** A range is not watched any more: what of it was missing is zeroes. */
-export const EVENT_UNWATCHED = 8;
-
 /** What a history knows of one operation while it runs. */
 class Place {
   private readonly invoked: number;
@@ -63,8 +57,13 @@ class Place {
   record(kind: number, start: number, length: number, value = 0): void {
     if (!this.seen.keeps_history) return;
     const returned = control_add(this.cpu, header.clock, 1);
-    this.seen.record(kind, start, length, this.invoked, returned, value, current_process(this.cpu));
+    this.seen.record(kind, start, length, this.invoked, returned, 0, current_process(this.cpu), value);
   }
+}
+
+/** Whether an operation is a monitor's. */
+export function is_monitor_op(op: { readonly op: string }): op is MonitorOp {
+  return op.op.startsWith('uffd_');
 }
 
 /** One operation of a monitor: its value. */

@@ -3,10 +3,13 @@
 // A program is data, so that it can be generated, shrunk, sent to a worker, and run by both executions. What it
 // observes (values, faults taken, signals) is private to its CPU until the program has ended.
 import type { Cpu } from './cpu.ts';
-import { AccessResult, user_access } from './arch/x86/mmu.ts';
+import { vm_event } from './cpu.ts';
+import { is_word_access, user_access_bytes, user_atomic_add } from './arch/x86/access.ts';
+import { user_access } from './arch/x86/mmu.ts';
 import { PAGE_SIZE, page_align } from './arch/x86/pgtable.ts';
 import { TLB_FLUSH_ALL, cpumask_clear_cpu, cpumask_set_cpu } from './arch/x86/tlb.ts';
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
+import type { AddressRange } from './fs/userfaultfd.ts';
 import { clear_refs_write } from './fs/task_mmu.ts';
 import { mmput } from './kernel/fork.ts';
 import type { LeftOut } from './kernel/fork.ts';
@@ -18,7 +21,17 @@ import {
   kernel_clone,
   use_process,
 } from './kernel/process.ts';
-import { CPU_OFFLINE, CPU_ONLINE, LOCK_IPI, STOP_NONE, cpu_area, header, mm_struct } from './layout.ts';
+import {
+  CPU_OFFLINE,
+  CPU_ONLINE,
+  LOCK_IPI,
+  MAJ_FLT,
+  MIN_FLT,
+  STOP_NONE,
+  cpu_area,
+  header,
+  mm_struct,
+} from './layout.ts';
 import { rcu_quiescent } from './locking/rcu.ts';
 import {
   STEPPED,
@@ -30,27 +43,55 @@ import {
   local_read_long,
 } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
-import { EVENT_UNWATCHED, monitor_call } from './monitor.ts';
+import { is_monitor_op, monitor_call } from './monitor.ts';
 import type { MonitorOp } from './monitor.ts';
-import { MADV_DONTNEED, MAP_FIXED, SIGKILL, EFAULT } from './mm/flags.ts';
+import { MADV_DONTNEED, MADV_DONTNEED_LOCKED, MAP_FIXED, MREMAP_FIXED, SIGKILL, EFAULT } from './mm/flags.ts';
 import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
+import { lock_two_tables } from './mm/lock_two_tables.ts';
 import { sys_madvise } from './mm/madvise.ts';
 import { sys_brk, sys_mmap, sys_munmap } from './mm/mmap.ts';
+import { sys_mlock, sys_munlock } from './mm/mlock.ts';
 import { sys_mprotect } from './mm/mprotect.ts';
-import { lock_two_tables } from './mm/mremap.ts';
+import { sys_mremap } from './mm/mremap.ts';
 import { fatal_signal_pending, oom_reap_task_mm } from './mm/oom_kill.ts';
 import { drain_pages } from './mm/pcp.ts';
+import {
+  EVENT_ADD,
+  EVENT_CLEAR,
+  EVENT_DISCARD,
+  EVENT_FORK,
+  EVENT_LEFT_OUT,
+  EVENT_LOAD,
+  EVENT_MOVE,
+  EVENT_STORE,
+  EVENT_UNWATCHED,
+} from './observations.ts';
+import type { Observations } from './observations.ts';
 import { do_idle, handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
 
-/** One operation of a program. Addresses and lengths in bytes; loads and stores are of aligned 32-bit words. */
+const WORD_BYTES = 4;
+
+/** Bytes of a load or store. */
+export type AccessSize = 1 | 2 | 4 | 8;
+
+/**
+ * One operation of a program. Addresses and lengths in bytes. Loads and stores are of `size` bytes, 4 if it is left out,
+ * at any address; values are unsigned, those of eight bytes below 2^53.
+ */
 export type Op =
   | { op: 'mmap'; addr: number; length: number; prot: number; flags: number; file?: boolean }
   | { op: 'munmap'; addr: number; length: number }
   | { op: 'mprotect'; addr: number; length: number; prot: number }
   | { op: 'madvise'; addr: number; length: number; advice: number }
   | { op: 'brk'; addr: number }
-  | { op: 'load'; addr: number }
-  | { op: 'store'; addr: number; value: number }
+  /** mremap: to `new_addr` with MREMAP_FIXED, and near it with MREMAP_DONTUNMAP; 0 if it is left out. */
+  | { op: 'mremap'; addr: number; old_length: number; new_length: number; flags: number; new_addr?: number }
+  | { op: 'mlock'; addr: number; length: number }
+  | { op: 'munlock'; addr: number; length: number }
+  | { op: 'load'; addr: number; size?: AccessSize }
+  | { op: 'store'; addr: number; value: number; size?: AccessSize }
+  /** lock xadd of an aligned 32-bit word: its value is what was there. */
+  | { op: 'atomic_add'; addr: number; value: number }
   /** One load or store in each of `pages` pages, at addr, addr + 4096 … */
   | { op: 'touch'; addr: number; pages: number; write: boolean; value: number }
   | { op: 'repeat'; times: number; ops: Op[] }
@@ -76,65 +117,6 @@ export type Op =
   | { op: 'clear_refs' }
   | MonitorOp
   | { op: 'exit' };
-
-/** Kinds of history events; those of monitors are in monitor.ts. */
-export const EVENT_LOAD = 0;
-export const EVENT_STORE = 1;
-/** A range became zero, or unmapped, at some time during the operation. */
-export const EVENT_DISCARD = 2;
-/** A process was made: its memory began as its parent's was at some time during the operation. */
-export const EVENT_FORK = 3;
-/** Right after a fork: a range of the child that began as zeroes or unmapped, whatever its parent had there. */
-export const EVENT_LEFT_OUT = 5;
-/** Soft-dirty bits of the process were cleared during the operation. */
-export const EVENT_CLEAR = 4;
-/**
- * Doubles of one history event: kind, address (fork: number of the child), value (length of a range), invoked, returned,
- * signal (not 0: it failed; fill: the word), number of the process.
- */
-export const EVENT_DOUBLES = 7;
-
-/** What a program observed: per operation, in order (repeated operations overwrite), and its history if one is kept. */
-export class Observations {
-  readonly values: Float64Array;
-  readonly faults: Int32Array;
-  readonly signals: Uint8Array;
-  /** Page faults taken in all. */
-  total_faults = 0;
-  /** Number of EVENT_DOUBLES groups in `history` that are filled. */
-  events = 0;
-  history: Float64Array;
-  readonly keeps_history: boolean;
-  readonly access: AccessResult = new AccessResult();
-
-  constructor(operations: number, keeps_history: boolean) {
-    this.values = new Float64Array(operations);
-    this.faults = new Int32Array(operations);
-    this.signals = new Uint8Array(operations);
-    this.keeps_history = keeps_history;
-    this.history = new Float64Array(keeps_history ? 1024 * EVENT_DOUBLES : 0);
-  }
-
-  /** Appends an event; `returned` is the clock now. */
-  record(
-    kind: number,
-    addr: number,
-    value: number,
-    invoked: number,
-    returned: number,
-    signal: number,
-    process: number,
-  ): void {
-    let at = this.events * EVENT_DOUBLES;
-    if (at === this.history.length) {
-      const longer = new Float64Array(at * 2);
-      longer.set(this.history);
-      this.history = longer;
-    }
-    for (const part of [kind, addr, value, invoked, returned, signal, process]) this.history[at++] = part;
-    this.events += 1;
-  }
-}
 
 /**
  * The CPU begins to run programs in the mm, one of the table of processes: it answers interrupts from now on, and starts
@@ -183,6 +165,15 @@ function* user_mode(cpu: Cpu): Steps<void> {
 
 /** Runs a program to its end. False if the process that it then ran was killed on the way. */
 export function* run_program(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<boolean> {
+  const minor = vm_event(cpu, MIN_FLT);
+  const major = vm_event(cpu, MAJ_FLT);
+  const alive = yield* run_ops(cpu, ops, seen);
+  seen.min_flt += vm_event(cpu, MIN_FLT) - minor;
+  seen.maj_flt += vm_event(cpu, MAJ_FLT) - major;
+  return alive;
+}
+
+function* run_ops(cpu: Cpu, ops: readonly Op[], seen: Observations): Steps<boolean> {
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i]!;
     yield* user_mode(cpu);
@@ -190,13 +181,18 @@ export function* run_program(cpu: Cpu, ops: readonly Op[], seen: Observations): 
     if (op.op === 'exit') return true;
     if (op.op === 'repeat') {
       for (let n = 0; n < op.times; n++) {
-        if (!(yield* run_program(cpu, op.ops, seen))) return false;
+        if (!(yield* run_ops(cpu, op.ops, seen))) return false;
       }
       continue;
     }
+    cpu.op = i;
     if (cpu.note('op', i, op)) yield cpu.step;
+    const minor = vm_event(cpu, MIN_FLT);
     const signal = yield* run_op(cpu, current_mm(cpu), op, i, seen);
-    if (i < seen.signals.length) seen.signals[i] = signal;
+    if (i < seen.signals.length) {
+      seen.signals[i] = signal;
+      seen.minor_faults[i] = vm_event(cpu, MIN_FLT) - minor;
+    }
     yield* rcu_quiescent(cpu);
     if (signal === SIGKILL) return false;
   }
@@ -207,10 +203,13 @@ export function* run_program(cpu: Cpu, ops: readonly Op[], seen: Observations): 
 function* run_op(cpu: Cpu, mm: Word, op: Op, i: number, seen: Observations): Steps<number> {
   switch (op.op) {
     case 'load':
-      yield* access(cpu, mm, op.addr, false, 0, seen);
+      yield* access(cpu, mm, op.addr, op.size ?? WORD_BYTES, false, 0, seen);
       break;
     case 'store':
-      yield* access(cpu, mm, op.addr, true, op.value, seen);
+      yield* access(cpu, mm, op.addr, op.size ?? WORD_BYTES, true, op.value, seen);
+      break;
+    case 'atomic_add':
+      yield* atomic_add(cpu, mm, op.addr, op.value, seen);
       break;
     case 'touch':
       return yield* touch(cpu, mm, op, i, seen);
@@ -228,21 +227,43 @@ function* run_op(cpu: Cpu, mm: Word, op: Op, i: number, seen: Observations): Ste
 }
 
 /** One load or store, with its place in the history. */
-function* access(cpu: Cpu, mm: Word, addr: number, write: boolean, value: number, seen: Observations): Steps<void> {
+function* access(
+  cpu: Cpu,
+  mm: Word,
+  addr: number,
+  size: number,
+  write: boolean,
+  value: number,
+  seen: Observations,
+): Steps<void> {
   const result = seen.access;
-  if (!seen.keeps_history) {
+  const is_word = is_word_access(addr, size);
+  if (is_word && !seen.keeps_history) {
     yield* user_access(cpu, mm, addr, write, value, result);
     seen.total_faults += result.faults;
     return;
   }
-  const invoked = control_add(cpu, header.clock, 1);
-  yield* user_access(cpu, mm, addr, write, value, result);
+  const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
+  if (is_word) yield* user_access(cpu, mm, addr, write, value, result);
+  else yield* user_access_bytes(cpu, mm, addr, size, write, value, result);
+  seen.total_faults += result.faults;
+  if (!seen.keeps_history) return;
   // The read-modify-write of the clock also drains this core's store buffer: what returned is seen by everybody.
   const returned = control_add(cpu, header.clock, 1);
-  seen.total_faults += result.faults;
   const kind = write ? EVENT_STORE : EVENT_LOAD;
   const process = current_process(cpu);
-  seen.record(kind, addr, write ? value : result.value, invoked, returned, result.signal, process);
+  seen.record(kind, addr, write ? value : result.value, invoked, returned, result.signal, process, size);
+}
+
+/** One atomic add, with its place in the history. */
+function* atomic_add(cpu: Cpu, mm: Word, addr: number, value: number, seen: Observations): Steps<void> {
+  const result = seen.access;
+  const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
+  yield* user_atomic_add(cpu, mm, addr, value, result);
+  seen.total_faults += result.faults;
+  if (!seen.keeps_history) return;
+  const returned = control_add(cpu, header.clock, 1);
+  seen.record(EVENT_ADD, addr, result.value, invoked, returned, result.signal, current_process(cpu), value);
 }
 
 function* touch(
@@ -258,7 +279,7 @@ function* touch(
   for (let addr = op.addr; addr < end && signal === 0; addr += PAGE_SIZE) {
     yield* user_mode(cpu);
     if (fatal_signal_pending(cpu)) return SIGKILL;
-    yield* access(cpu, mm, addr, op.write, op.value, seen);
+    yield* access(cpu, mm, addr, WORD_BYTES, op.write, op.value, seen);
     faults += seen.access.faults;
     signal = seen.access.signal;
   }
@@ -274,9 +295,15 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
     case 'munmap':
       return yield* discarding(cpu, mm, op, seen, true);
     case 'madvise':
-      return yield* discarding(cpu, mm, op, seen, op.advice === MADV_DONTNEED);
+      return yield* discarding(cpu, mm, op, seen, op.advice === MADV_DONTNEED || op.advice === MADV_DONTNEED_LOCKED);
     case 'mprotect':
       return yield* sys_mprotect(cpu, mm, op.addr, op.length, op.prot);
+    case 'mlock':
+      return yield* sys_mlock(cpu, mm, op.addr, op.length);
+    case 'munlock':
+      return yield* sys_munlock(cpu, mm, op.addr, op.length);
+    case 'mremap':
+      return yield* mremap(cpu, mm, op, seen);
     case 'brk':
       return yield* brk(cpu, mm, op.addr, seen);
     case 'await':
@@ -301,18 +328,11 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
       return yield* clear_refs(cpu, mm, seen);
     case 'exit_process':
       return yield* exit_process(cpu, op.process);
-    case 'uffd_register':
-    case 'uffd_unregister':
-    case 'uffd_copy':
-    case 'uffd_zeropage':
-    case 'uffd_wake':
-    case 'uffd_serve':
-    case 'uffd_close':
-      return yield* monitor_call(cpu, mm, op, seen);
     case 'drain_pages':
       yield* drain_pages(cpu, op.cpu);
       return 0;
     default:
+      if (is_monitor_op(op)) return yield* monitor_call(cpu, mm, op, seen);
       throw new Error(`system_call: '${op.op}' is not a system call`);
   }
 }
@@ -337,6 +357,31 @@ function* discarding(
     const failed = value < 0 ? 1 : 0;
     seen.record(EVENT_DISCARD, op.addr, page_align(op.length), invoked, returned, failed, current_process(cpu));
   }
+  return value;
+}
+
+/** mremap; what moved, and what was given up or is new, becomes part of the history. */
+function* mremap(cpu: Cpu, mm: Word, op: Extract<Op, { op: 'mremap' }>, seen: Observations): Steps<number> {
+  const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
+  const target = op.new_addr ?? 0;
+  const unwatched: AddressRange[] = [];
+  const value = yield* sys_mremap(cpu, mm, op.addr, op.old_length, op.new_length, op.flags, target, unwatched);
+  if (!seen.keeps_history) return value;
+  const returned = control_add(cpu, header.clock, 1);
+  const process = current_process(cpu);
+  // A call that failed may have done a part, or nothing.
+  const failed = value < 0 ? 1 : 0;
+  const to = failed === 0 ? value : (op.flags & MREMAP_FIXED) !== 0 ? target : op.addr;
+  const old_length = page_align(op.old_length);
+  const new_length = page_align(op.new_length);
+  const moved = Math.min(old_length, new_length);
+  const record = (kind: number, addr: number, length: number): void => {
+    if (length > 0) seen.record(kind, addr, length, invoked, returned, failed, process, to);
+  };
+  if (to !== op.addr) record(EVENT_MOVE, op.addr, moved);
+  record(EVENT_DISCARD, to + moved, new_length - moved);
+  record(EVENT_DISCARD, op.addr + moved, old_length - moved);
+  for (const { start, end } of unwatched) record(EVENT_UNWATCHED, start, end - start);
   return value;
 }
 

@@ -1,7 +1,8 @@
 // What a thread of the lab does when it is asked: run one CPU of a machine at full speed, or find out what can
 // still happen.
 import * as Comlink from 'comlink';
-import { observationsOf, outcomeOf, runProgram } from '../machine/cpu-task.ts';
+import { observationsOf, runProgram } from '../machine/cpu-task.ts';
+import { outcomeOf } from '../machine/outcome.ts';
 import type { CpuOutcome, CpuTask } from '../machine/gang.ts';
 import { kernel } from '../machine/direct.ts';
 import { checkClaim } from './model/campaign.ts';

@@ -19,7 +19,7 @@ import type { Layout, VmEvent } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import { checkConfig, createMemory } from './config.ts';
 import type { MachineConfig } from './config.ts';
-import { outcomeOf } from './cpu-task.ts';
+import { outcomeOf } from './outcome.ts';
 import { designOf, directRules, loneFailure, steppedRules } from './design.ts';
 import type { DesignSource } from './design.ts';
 import { kernel } from './direct.ts';
@@ -28,8 +28,10 @@ import { runGang } from './gang.ts';
 import type { CpuOutcome, CpuTask, GangControl, GangOutcome } from './gang.ts';
 import { comlinkEndpoint } from './live.ts';
 import type { LiveCpuApi } from './live.ts';
-import { entryPfn, walkAddress } from './proc.ts';
+import { entryPfn, walkAddress } from './proc/walk.ts';
 import { runStepped } from './stepped.ts';
+import { clockOffset } from './trace-events.ts';
+import { trace_header } from '../kernel/trace-layout.ts';
 import type { Chooser, SteppedOutcome } from './stepped.ts';
 
 /** A typed remote CPU: `run` does one operation on a thread of its own. `stop` ends the thread's task. */
@@ -97,6 +99,11 @@ export class Machine {
     this.moveTo(group);
   }
 
+  /** CPUs that attach from now on trace what they do, or do not any more. Nothing on a machine without trace buffers. */
+  setTracing(on: boolean): void {
+    this.words[trace_header.tracing_on] = on && this.config.traceBuffer > 0 ? 1 : 0;
+  }
+
   /** Does something with no allocation made to fail: set-up is not what fault injection is for. */
   withoutFailures<T>(body: () => T): T {
     const sites = this.words[header.fail_sites] ?? 0;
@@ -136,7 +143,9 @@ export class Machine {
 
   /** A direct CPU in this thread, for set-up and inspection between runs. */
   cpuHere(id = 0): InstanceType<typeof kernel.Cpu> {
-    return new kernel.Cpu(this.memory, id, directRules(this.design));
+    const cpu = new kernel.Cpu(this.memory, id, directRules(this.design));
+    if (cpu.tracing) cpu.clock_offset = clockOffset();
+    return cpu;
   }
 
   /** Runs one operation in this thread, as CPU `id`, at full speed. */

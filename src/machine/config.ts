@@ -5,6 +5,7 @@ import { MAGIC, MAX_CPUS, NR_PROCESSES, RCU_MAPLE_NODES, VERSION, header, layout
 import type { Layout } from '../kernel/layout.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
 import { LOCKING_DESIGNS, LOCKING_OWN } from '../kernel/mm/flags.ts';
+import { TRACE_EVENT_SHIFT, trace_buffer_of, trace_header } from '../kernel/trace-layout.ts';
 import { designOf } from './design.ts';
 import { UsageError, indexOfName } from './usage-error.ts';
 
@@ -49,10 +50,15 @@ export interface MachineConfig {
   maxVmas: number;
   /** Measure how long faults, waits and holds last. */
   metered: boolean;
+  /** Bytes of the buffer in which each CPU traces what it does, up to 1 GiB for all; 0: it does not. */
+  traceBuffer: number;
 }
 
 const MIB = 1024 * 1024;
 const PAGE = 4096;
+const TRACE_EVENT_BYTES: number = 4 << TRACE_EVENT_SHIFT;
+/** For all CPUs together: with the most RAM, the machine stays below the 4 GiB of a WebAssembly memory. */
+const MAX_TRACE_BUFFERS: number = 1024 * MIB;
 const MIN_MEMORY: number = MIB;
 export const MAX_MEMORY: number = 2048 * MIB;
 /**
@@ -82,12 +88,21 @@ export const DEFAULT_CONFIG: MachineConfig = {
   stuckMs: 3000,
   maxVmas: 1024,
   metered: false,
+  traceBuffer: 0,
 };
 
 function checkRange(what: string, value: number, low: number, high: number, example: string): void {
   if (Number.isInteger(value) && value >= low && value <= high) return;
   throw new UsageError(
     `${what} ${String(value)} is not possible: use a whole number from ${String(low)} to ${String(high)}, for example ${example}.`,
+  );
+}
+
+function checkTraceBuffer({ traceBuffer, cpus }: MachineConfig): void {
+  const possible = Number.isInteger(traceBuffer) && traceBuffer * cpus <= MAX_TRACE_BUFFERS;
+  if (possible && (traceBuffer === 0 || traceBuffer >= PAGE)) return;
+  throw new UsageError(
+    `A trace buffer of ${String(traceBuffer)} bytes on each of ${String(cpus)} CPUs is not possible: use 4K or more, and up to 1G for all CPUs together, for example --trace-buffer 8M.`,
   );
 }
 
@@ -104,6 +119,7 @@ export function checkConfig(partial: Partial<MachineConfig>): MachineConfig {
   checkRange('The base frame number', config.basePfn, 0, MAX_PFN - frames, '--base-pfn 0x100000');
   checkRange('The number of VMAs', config.maxVmas, 16, 65530, '1024');
   checkRange('The time a wait may last', config.stuckMs, 50, 3_600_000, '3000');
+  checkTraceBuffer(config);
   designOf(config.locking);
   indexOfName(
     'Lock',
@@ -150,7 +166,9 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
     design_words: design?.words ?? 0,
   };
   const at = layout(sizes);
-  const pages = Math.ceil((at.words * 4) / WASM_PAGE);
+  const events = Math.floor(config.traceBuffer / TRACE_EVENT_BYTES);
+  // Where the buffer of one CPU more would begin.
+  const pages = Math.ceil((trace_buffer_of(at, events, config.cpus) * 4) / WASM_PAGE);
   const memory = allocate(pages, config.memory);
   const buffer = memory.buffer as unknown as SharedArrayBuffer;
   const words = new Int32Array(buffer);
@@ -167,6 +185,7 @@ export function createMemory(config: MachineConfig): { memory: WebAssembly.Memor
   words[header.metered] = config.metered ? 1 : 0;
   words[header.stuck_ms] = config.stuckMs;
   words[header.seed] = config.seed | 0;
+  words[trace_header.events] = events;
   words[header.design_words] = sizes.design_words;
   words[header.locking] =
     design === undefined ? LOCKING_DESIGNS.findIndex((d) => d.name === config.locking) : LOCKING_OWN;

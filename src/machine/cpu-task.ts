@@ -1,5 +1,4 @@
 // One CPU of a gang, from the barrier to the end of its program: what Node's worker threads and the lab's Web Workers do.
-import { EVENT_DOUBLES } from '../kernel/program.ts';
 import { kernel } from './direct.ts';
 import type { CpuOutcome, CpuTask } from './gang.ts';
 
@@ -30,17 +29,4 @@ export function runProgram(
     if (!(error instanceof kernel.CpuStopped)) throw error;
     return 'stopped';
   }
-}
-
-/** What goes back to whoever runs the gang. */
-export function outcomeOf(cpu: number, status: CpuOutcome['status'], seen: DirectObservations): CpuOutcome {
-  return {
-    cpu,
-    status,
-    values: seen.values,
-    faults: seen.faults,
-    signals: seen.signals,
-    totalFaults: seen.total_faults,
-    history: seen.history.subarray(0, seen.events * EVENT_DOUBLES).slice(),
-  };
 }

@@ -32,8 +32,13 @@ export interface CpuOutcome {
   status: 'done' | 'killed' | 'stopped';
   values: Float64Array;
   faults: Int32Array;
+  /** Per operation, what getrusage counts as ru_minflt. */
+  minorFaults: Int32Array;
   signals: Uint8Array;
   totalFaults: number;
+  /** ru_minflt and ru_majflt of the program. */
+  minFlt: number;
+  majFlt: number;
   history: Float64Array;
   /** Where its time went, if that was asked for. */
   profile?: SelfTime[];

@@ -145,6 +145,8 @@ function readZone(m: Reader, f: Frames, number: number): void {
       low: m.word(at + zone_struct.watermark_low),
       high: m.word(at + zone_struct.watermark_high),
     },
+    lowmemReserve: Array.from({ length: MAX_NR_ZONES }, (_, i) => m.word(at + zone_struct.lowmem_reserve + i)),
+    statThreshold: m.word(at + zone_struct.stat_threshold),
     nrFreePages: m.word(at + zone_struct.nr_free_pages),
     nrFree: [],
     listed: [],

@@ -25,6 +25,7 @@ import {
   PER_CPU_PAGES_WORDS,
   TLB_ENTRIES,
   TLB_ENTRY_WORDS,
+  VM_EVENTS,
   ZONE_WORDS,
   anon_vma as anon_vma_struct,
   anon_vma_chain as avc_struct,
@@ -42,6 +43,7 @@ import {
   vma as vm_area,
   zone as zone_struct,
 } from '../kernel/layout.ts';
+import type { VmEvent } from '../kernel/layout.ts';
 import { RWSEM_FLAG_WAITERS } from '../kernel/locking/rwsem.ts';
 import { LOCK_TICKET } from '../kernel/locking/spinlock.ts';
 import { LOCKING_OWN } from '../kernel/mm/flags.ts';
@@ -67,8 +69,14 @@ export function readCpus(m: Reader, frames: Frames): CpuRecord[] {
   return Array.from({ length: m.at.cpus }, (_, cpu): CpuRecord => {
     const area = m.area(cpu);
     const pcp = Array.from({ length: MAX_NR_ZONES }, (_unused, zone) => {
-      const count = m.word(area + m.at.pcp + zone * PER_CPU_PAGES_WORDS + per_cpu_pages.count);
-      return { zone, count, listed: walkPcpList(m, frames, cpu, zone) };
+      const at = area + m.at.pcp + zone * PER_CPU_PAGES_WORDS;
+      return {
+        zone,
+        count: m.word(at + per_cpu_pages.count),
+        listed: walkPcpList(m, frames, cpu, zone),
+        high: m.word(at + per_cpu_pages.high),
+        batch: m.word(at + per_cpu_pages.batch),
+      };
     });
     return {
       cpu,
@@ -80,6 +88,16 @@ export function readCpus(m: Reader, frames: Frames): CpuRecord[] {
       tlb: m.word(area + cpu_area.state) === CPU_ONLINE ? readTlb(m, area + m.at.tlb) : [],
     };
   });
+}
+
+/** The event counters, summed over all CPUs. */
+export function readEvents(m: Reader): Record<VmEvent, number> {
+  const sums = {} as Record<VmEvent, number>;
+  VM_EVENTS.forEach((name, i) => {
+    sums[name] = 0;
+    for (let cpu = 0; cpu < m.at.cpus; cpu++) sums[name] += m.word(m.area(cpu) + cpu_area.vm_events + i);
+  });
+  return sums;
 }
 
 function readTlb(m: Reader, tlb: number): CpuRecord['tlb'] {

@@ -3,9 +3,10 @@
 // It reads plain words and trusts none of them: every walk is bounded and every pointer checked, since the machine may
 // have been broken on purpose. What a walk stumbles over is a problem in the snapshot, never an error.
 import { DMESG_RECORDS, DMESG_RECORD_WORDS, header } from '../kernel/layout.ts';
+import type { VmEvent } from '../kernel/layout.ts';
 import { DMESG_VALUES, PRINTK_IS_BUG, format_printk } from '../kernel/printk.ts';
 import { readFrames } from './read-frames.ts';
-import { heldLocks, readAnonVmas, readCpus, readMemcgs, readObjects } from './read-objects.ts';
+import { heldLocks, readAnonVmas, readCpus, readEvents, readMemcgs, readObjects } from './read-objects.ts';
 import { readMms } from './read-process.ts';
 import { Reader } from './reader.ts';
 import type { Problem } from './reader.ts';
@@ -65,6 +66,10 @@ export interface MmRecord {
   flags: number;
   mapCount: number;
   totalVm: number;
+  /** Pages that are locked. */
+  lockedVm: number;
+  startBrk: number;
+  brk: number;
   vmas: VmaRecord[];
   mappings: Mapping[];
   /** Its page tables, the pgd first; a frame appears once per way that leads to it. */
@@ -105,6 +110,10 @@ export interface ZoneRecord {
   spanned: number;
   managed: number;
   watermarks: { min: number; low: number; high: number };
+  /** Pages kept from allocations that could have used a higher zone, by that zone. */
+  lowmemReserve: number[];
+  /** What a CPU may count for itself before the zone is told. */
+  statThreshold: number;
   /** NR_FREE_PAGES with every CPU's difference: exact at rest. */
   nrFreePages: number;
   /** Per order: blocks that the zone counts, and blocks on the list. */
@@ -120,8 +129,8 @@ export interface CpuRecord {
   stockPages: number;
   /** Frames in its LRU batch. */
   batch: number[];
-  /** Pages on its free lists by zone: as counted and as listed. */
-  pcp: { zone: number; count: number; listed: number }[];
+  /** Pages on its free lists by zone: as counted and as listed; how many are too many, how many go at once. */
+  pcp: { zone: number; count: number; listed: number; high: number; batch: number }[];
   /** Its translations: address of the page, and the halves of the entry it was filled with. */
   tlb: { address: number; lo: number; hi: number }[];
 }
@@ -187,6 +196,8 @@ export interface Snapshot {
   lruSize: number;
   lruListed: number;
   cpuRecords: CpuRecord[];
+  /** Sums over all CPUs of the event counters. */
+  events: Record<VmEvent, number>;
   mms: MmRecord[];
   anonVmas: AnonVmaRecord[];
   memcgs: MemcgRecord[];
@@ -212,6 +223,7 @@ export function snapshot(buffer: SharedArrayBuffer): Snapshot {
     ...frames,
     mms,
     cpuRecords: readCpus(m, frames),
+    events: readEvents(m),
     anonVmas: readAnonVmas(m),
     memcgs: readMemcgs(m, frames.memcgData),
     objects: readObjects(m),
@@ -220,6 +232,16 @@ export function snapshot(buffer: SharedArrayBuffer): Snapshot {
     dmesgLost: Math.max(0, m.word(header.dmesg_next) - DMESG_RECORDS),
     problems: m.problems,
   };
+}
+
+/** The part of a snapshot that processes show of themselves: for who looks often. */
+export type ProcessSnapshot = Pick<Snapshot, 'flags' | 'mapcount' | 'mapping' | 'mms'>;
+
+/** Decodes that part alone. */
+export function snapshotProcesses(buffer: SharedArrayBuffer): ProcessSnapshot {
+  const m = new Reader(buffer);
+  const frames = readFrames(m);
+  return { ...frames, mms: readMms(m, frames) };
 }
 
 function readDmesg(m: Reader): DmesgLine[] {

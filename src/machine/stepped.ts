@@ -3,10 +3,10 @@ import * as kernel from '../kernel/index.ts';
 import type { Cpu } from '../kernel/cpu.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
 import type { LockingRules } from '../kernel/mm/design.ts';
-import { EVENT_DOUBLES } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import { LOCK_CLASSES, cpu_area } from '../kernel/layout.ts';
 import type { CpuOutcome } from './gang.ts';
+import { outcomeOf } from './outcome.ts';
 
 /** Says which of the CPUs that can go (their numbers, at least one) goes next. `current` went last, -1 at first. */
 export type Chooser = (ready: readonly number[], current: number, steps: number) => number;
@@ -123,7 +123,7 @@ export function runStepped(
     const ready = running.filter((lane) => lane.pending !== undefined && canGo(lane.cpu.words, lane.pending));
     if (ready.length === 0 || steps >= MAX_STEPS) {
       const deadlock = ready.length > 0 ? [] : running.map((lane) => waiting(lane));
-      return { cpus: lanes.map(outcomeOf), steps, deadlock, unfinished: ready.length > 0 };
+      return { cpus: lanes.map(outcomeOfLane), steps, deadlock, unfinished: ready.length > 0 };
     }
     current = choose(
       ready.map((lane) => lane.cpu.id),
@@ -146,15 +146,6 @@ function waiting(lane: Lane): { cpu: number; word: number; lockClass: string } {
   };
 }
 
-function outcomeOf(lane: Lane): CpuOutcome {
-  const { seen } = lane;
-  return {
-    cpu: lane.cpu.id,
-    status: lane.pending !== undefined ? 'stopped' : lane.alive ? 'done' : 'killed',
-    values: seen.values,
-    faults: seen.faults,
-    signals: seen.signals,
-    totalFaults: seen.total_faults,
-    history: seen.history.subarray(0, seen.events * EVENT_DOUBLES).slice(),
-  };
+function outcomeOfLane({ cpu, pending, alive, seen }: Lane): CpuOutcome {
+  return outcomeOf(cpu.id, pending !== undefined ? 'stopped' : alive ? 'done' : 'killed', seen);
 }

@@ -15,7 +15,7 @@ import {
   X86_PF_WRITE,
 } from '../kernel/mm/flags.ts';
 import { Machine } from './boot.ts';
-import { pagemapEntry, walkAddress } from './proc.ts';
+import { pagemapEntry, walkAddress } from './proc/walk.ts';
 import { finish } from './stepped.ts';
 import { UsageError } from './usage-error.ts';
 

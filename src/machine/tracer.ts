@@ -22,7 +22,7 @@ import { rss_counter } from '../kernel/mm/anon.ts';
 import { VM_SHARED } from '../kernel/mm/flags.ts';
 import type { VmFault } from '../kernel/mm/vmf.ts';
 import { Machine } from './boot.ts';
-import { walkAddress } from './proc.ts';
+import { walkAddress } from './proc/walk.ts';
 import { finish } from './stepped.ts';
 
 /** What to trace. */

@@ -94,6 +94,8 @@ const EXIT = /^syscalls:sys_exit_(\w+): (?:0x)?([0-9a-f]{1,16})(?:\s+[0-9a-f]+)?
 const USER_FAULT =
   /^exceptions:page_fault_user: address=0x([0-9a-f]{1,16}) ip=\S+ error_code=0x([0-9a-f]{1,8})(?:\s+[0-9a-f]+)?$/;
 const SOFT_FAULT = /^(?:page-faults|minor-faults|faults)\S*:\s+([0-9a-f]{1,16})$/;
+/** What the kernel did for a fault or a call, recorded as well to be compared with: no business of a replay. */
+const MEMORY_EVENT = /^(?:kmem|pagemap|mmap_lock|lock|tlb):\w+: /;
 /** The system calls that change memory, with their arguments as the kernel names them. */
 const CALLS: Readonly<Record<CallEvent['name'], readonly string[]>> = {
   mmap: ['addr', 'len', 'prot', 'flags', 'fd', 'off'],
@@ -150,7 +152,7 @@ class Parser {
   }
 
   private event(common: Common, rest: string): boolean {
-    return this.fault(common, rest) || this.call(common, rest) || this.task(common, rest);
+    return MEMORY_EVENT.test(rest) || this.fault(common, rest) || this.call(common, rest) || this.task(common, rest);
   }
 
   private fault(common: Common, rest: string): boolean {

@@ -5,6 +5,8 @@ import { Machine } from '../machine/boot.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import type { CpuOutcome } from '../machine/gang.ts';
 import { snapshot } from '../machine/snapshot.ts';
+import { readTrace } from '../machine/trace-events.ts';
+import type { MachineTrace } from '../machine/trace-events.ts';
 import { ENOMEM, SIGKILL } from '../kernel/mm/flags.ts';
 import type { Item, ReplayPlan } from './plan.ts';
 
@@ -148,11 +150,15 @@ function grouped(differences: readonly Difference[]): ReplayReport['differences'
   return [...groups].map(([reason, group]) => ({ reason, ...group }));
 }
 
-/** Replays the plan on a fresh machine. `onProgress` is called about once a second with the faults taken so far. */
+/**
+ * Replays the plan on a fresh machine. `onProgress` is called about once a second with the faults taken so far, `onTrace`
+ * with what the CPUs traced, where the machine has trace buffers: what programs did, without set-up and exit.
+ */
 export async function replay(
   plan: ReplayPlan,
   config: Partial<MachineConfig>,
   onProgress?: (faults: number) => void,
+  onTrace?: (trace: MachineTrace) => void,
 ): Promise<ReplayReport> {
   const machine = new Machine({ maxVmas: 4096, ...config, cpus: plan.programs.length });
   if (plan.startBrk !== undefined) machine.setStartBrk(plan.startBrk);
@@ -162,8 +168,11 @@ export async function replay(
     setInterval(() => {
       onProgress(machine.event('pagefaults_user'));
     }, 1000);
+  machine.setTracing(true);
   const outcome = await machine.run(plan.programs, { history: true });
+  machine.setTracing(false);
   clearInterval(timer);
+  onTrace?.(readTrace(machine.buffer));
   const ended = outcome.died.length === 0 && outcome.cpus.every((cpu) => cpu.status !== 'stopped');
   const at = snapshot(machine.buffer);
   const frames = at.allocated.reduce((sum, order) => sum + (order > 0 ? 1 : 0), 0);

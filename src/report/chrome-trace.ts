@@ -5,6 +5,8 @@
 // A step takes a microsecond, and begins at the one of its number: DevTools takes a time of 0 for none. Slices of one
 // track must nest, and locks need not be released in the order in which functions return, or in which they were taken:
 // they have tracks of their own, and as many as it takes.
+import { PID, metadata } from './chrome-event.ts';
+import type { ChromeEvent, ChromeTrace } from './chrome-event.ts';
 import type { ExecutionRecord, RecordedStep } from '../explore/record.ts';
 import { lockSpans } from './lock-spans.ts';
 import type { LockSpan } from './lock-spans.ts';
@@ -12,26 +14,6 @@ import { hexValue, lockName, stepNumber } from './names.ts';
 import type { Names } from './names.ts';
 import { nameAccess } from './step-names.ts';
 import type { StepNamer } from './step-names.ts';
-
-/** An event of the Chrome trace format; times in microseconds. */
-export interface ChromeEvent {
-  readonly ph: 'X' | 'M' | 's' | 'f';
-  readonly pid: number;
-  readonly tid: number;
-  readonly name: string;
-  readonly ts?: number;
-  readonly dur?: number;
-  readonly cat?: string;
-  readonly id?: number;
-  /** Of an arrow's end: it belongs to the slice around it. */
-  readonly bp?: 'e';
-  readonly args?: Readonly<Record<string, unknown>>;
-}
-
-export interface ChromeTrace {
-  readonly traceEvents: readonly ChromeEvent[];
-  readonly otherData: Readonly<Record<string, string>>;
-}
 
 export interface ChromeTraceOptions {
   readonly names?: Names;
@@ -41,7 +23,6 @@ export interface ChromeTraceOptions {
   readonly title?: string;
 }
 
-const PID = 1;
 /** Track numbers of a CPU: its own, and those of its locks behind it. */
 const TRACKS_PER_CPU = 64;
 /** The category of steps, and of the arrows between them. */
@@ -62,10 +43,6 @@ export function chromeTrace(record: ExecutionRecord, options: ChromeTraceOptions
   }
   events.push(...spans.flatMap((span, id) => handOver(span, id + 1, options.names ?? {})));
   return { traceEvents: events, otherData: { token: record.token, end: record.end } };
-}
-
-function metadata(tid: number, name: string, args: Readonly<Record<string, unknown>>): ChromeEvent {
-  return { ph: 'M', pid: PID, tid, name, args };
 }
 
 function track(tid: number, name: string): ChromeEvent[] {

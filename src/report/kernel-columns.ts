@@ -8,7 +8,7 @@ import type { KernelSpec } from '../explore/kernel-setup.ts';
 import type { ExecutionRecord, RecordedStep } from '../explore/record.ts';
 import type { Watch } from '../explore/recorder.ts';
 import type { Machine } from '../machine/boot.ts';
-import { entryPfn, walkAddress } from '../machine/proc.ts';
+import { entryPfn, walkAddress } from '../machine/proc/walk.ts';
 import type { StateColumn } from './interleaving-text.ts';
 import { holderOf, letterOf, rssOf } from './machine-state.ts';
 
@@ -23,6 +23,7 @@ const PAGE_NAMES = 'pqrstuvw';
 export function addressesOf(op: Op): number[] {
   if (op.op === 'repeat') return op.ops.flatMap(addressesOf);
   if (op.op === 'lock_two_tables') return [op.first, op.second];
+  if (op.op === 'mremap') return op.new_addr === undefined ? [op.addr] : [op.addr, op.new_addr];
   return 'addr' in op ? [op.addr] : [];
 }
 
@@ -32,12 +33,14 @@ export function pagesOf(spec: KernelSpec): number[] {
   return [...new Set(pages.map((address) => Math.floor(address / PAGE_BYTES) * PAGE_BYTES))].sort((a, b) => a - b);
 }
 
-/** `p[1]` for the second word of the first page that the programs touch; `p` for the page. */
+/** `p[1]` for the second word of the first page that the programs touch, `p[1]+2` for a byte of it; `p` for the page. */
 export function addressName(pages: readonly number[], address: number, asPage = false): string {
   const at = pages.indexOf(Math.floor(address / PAGE_BYTES) * PAGE_BYTES);
   const name = PAGE_NAMES[at];
   if (at < 0 || name === undefined) return `0x${address.toString(16)}`;
-  return asPage ? name : `${name}[${String((address % PAGE_BYTES) / 4)}]`;
+  const byte = address % 4;
+  const word = `${name}[${String(((address % PAGE_BYTES) - byte) / 4)}]`;
+  return asPage ? name : byte === 0 ? word : `${word}+${String(byte)}`;
 }
 
 /** Everything about a machine that a table may show. */

@@ -20,7 +20,7 @@ import {
 import { LOCKING_MM, LOCKING_SPLIT } from '../kernel/mm/flags.ts';
 import type { Execution } from '../explore/execution.ts';
 import type { Machine } from '../machine/boot.ts';
-import { entryPfn, walkAddress } from '../machine/proc.ts';
+import { entryPfn, walkAddress } from '../machine/proc/walk.ts';
 
 /** One page that programs meet in, and the entries on the way to it; hexadecimal, without leading zeroes. */
 export interface PageState {

@@ -43,7 +43,7 @@ const WRITES: Partial<Record<AccessKind, string>> = {
   'user-write': 'store',
   drain: 'drain',
 };
-const UPDATES: Partial<Record<AccessKind, string>> = { rmw: 'RMW', cmpxchg: 'CAS', add: 'ADD' };
+const UPDATES: Partial<Record<AccessKind, string>> = { rmw: 'RMW', cmpxchg: 'CAS', add: 'ADD', 'user-rmw': 'xadd' };
 
 /** Names an access as litmus tests do: what it did, to which word, with which value. */
 export function nameAccess(step: RecordedStep, names: Names = {}): string {
@@ -187,6 +187,9 @@ function fieldOf(value: unknown, field: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
 }
 
+/** Operations whose steps say what they do. */
+const ACCESSES: readonly string[] = ['load', 'store', 'atomic_add', 'touch'];
+
 function nameNote(note: string, values: readonly unknown[], names: KernelStepNames): string | undefined {
   const [, second] = values;
   if (note === 'alloc_anon_folio') {
@@ -196,8 +199,8 @@ function nameNote(note: string, values: readonly unknown[], names: KernelStepNam
   if (note === 'zero_page') return second === true ? 'DECISION: zero page' : undefined;
   if (note === 'op') {
     const op = fieldOf(second, 'op');
-    if (typeof op !== 'string' || op === 'load' || op === 'store' || op === 'touch') return undefined;
-    const given = ['addr', 'first', 'second'].map((field) => fieldOf(second, field));
+    if (typeof op !== 'string' || ACCESSES.includes(op)) return undefined;
+    const given = ['addr', 'new_addr', 'first', 'second'].map((field) => fieldOf(second, field));
     const addresses = given.filter((value) => typeof value === 'number');
     const process = fieldOf(second, 'child') ?? fieldOf(second, 'process');
     if (typeof process === 'number') return `${op}(${String(process)})`;
@@ -209,6 +212,7 @@ function nameNote(note: string, values: readonly unknown[], names: KernelStepNam
 function nameKernelStep(step: RecordedStep, names: Names, pointer: string): string | undefined {
   const { kind, where } = step;
   if (kind === 'user-write') return step.stored ? `${pointer} = ${after(step)}` : `${pointer} = ..., buffered`;
+  if (kind === 'user-rmw') return `${pointer}: ${before(step)} becomes ${after(step)}`;
   if (kind === 'user-read') return `${pointer} -> ${before(step)}`;
   if (kind === 'drain') {
     return step.width > MAX_VALUE_WORDS ? 'zeroes reach memory' : `${wordName(names, step.word)} reaches memory`;

@@ -2,6 +2,7 @@
 //
 // Threads take longer to start than a case takes to run, so a round per task would never race. One machine is judged at
 // the end; addresses, and the addresses that leaked folios were for, say which round broke it.
+import { wordsAccessed } from '../check/accessed-words.ts';
 import { eventsOf, judge } from '../check/verdict.ts';
 import { addressText } from '../check/finding.ts';
 import type { Finding } from '../check/finding.ts';
@@ -68,6 +69,7 @@ const MOVABLE: readonly Op['op'][] = [
   'madvise',
   'load',
   'store',
+  'atomic_add',
   'touch',
   'retract_page_table',
 ];
@@ -171,11 +173,7 @@ function sightingOf(findings: readonly Finding[], places: Places): Sighting {
 
 /** A load of each word that is stored to or read. */
 function loadsOf(ops: readonly Op[]): Op[] {
-  const words = ops.flatMap((op) => {
-    if (op.op === 'store' || op.op === 'load') return [op.addr];
-    return op.op === 'touch' ? pagesTouched(op).map((start) => start + (op.addr % PAGE_BYTES)) : [];
-  });
-  return [...new Set(words)].sort((a, b) => a - b).map((addr) => ({ op: 'load', addr }));
+  return wordsAccessed(ops).map((addr) => ({ op: 'load', addr }));
 }
 
 /** By frame: the address that an anonymous page was made for. */

@@ -4,6 +4,7 @@
 // Counts are facts about programs: those of an optimal search are the same everywhere. What others explore besides
 // (starts of threads, stale reads of weaker models) is what their searches cost, and not a number of traces.
 import { exploreSubject } from '../explore/explore.ts';
+import type { Exploration } from '../explore/explore.ts';
 import { Execution } from '../explore/execution.ts';
 import { Random } from '../explore/random.ts';
 import { randomWalk } from '../explore/strategies.ts';
@@ -87,8 +88,10 @@ export interface ExploreBench {
   readonly randomSteps: readonly number[];
 }
 
-/** Time for one program, in milliseconds: the search is repeated until it is over. */
+/** Time for one program, in milliseconds: the search is repeated until it is over, all that it sets up included. */
 const PROGRAM_MS = 300;
+/** Time before that, in which searches find their code cold and are not measured. */
+const WARM_UP_MS = 150;
 const RANDOM_MS = 1000;
 const RANDOM_RUNS = 5;
 
@@ -99,15 +102,18 @@ function uncheckedSubject(program: BenchProgram): ProgramSubject {
 
 function measure(program: BenchProgram): ExplorePoint {
   const subject = uncheckedSubject(program);
+  const search = (): Exploration => exploreSubject(subject, { stopAtFailure: false, shrink: false, judges: [] });
+  const warm = performance.now() + WARM_UP_MS;
+  let found = search();
+  while (performance.now() < warm) found = search();
   const times: number[] = [];
   const over = performance.now() + PROGRAM_MS;
-  let found;
   do {
     const started = performance.now();
-    found = exploreSubject(subject, { stopAtFailure: false, shrink: false, judges: [] });
+    found = search();
     times.push((performance.now() - started) / 1000);
   } while (performance.now() < over);
-  // The first searches find their code cold, some are interrupted.
+  // Some are interrupted.
   const seconds = median(times);
   return { ...program, executions: found.executions, blocked: found.blocked, seconds };
 }

@@ -55,9 +55,11 @@ function operationText(op: Op, pages: readonly number[]): string {
   const each = count === 1 ? '' : ` on each of ${String(count)} pages`;
   switch (op.op) {
     case 'store':
-      return `${word} = ${String(op.value)}`;
+      return `${word} = ${String(op.value)}${sizeText(op.size)}`;
     case 'load':
-      return `load ${word}`;
+      return `load ${word}${sizeText(op.size)}`;
+    case 'atomic_add':
+      return `${word} += ${String(op.value)}`;
     case 'touch':
       return op.write ? `${word} = ${String(op.value)}${each}` : `load ${word}${each}`;
     case 'madvise':
@@ -67,10 +69,27 @@ function operationText(op: Op, pages: readonly number[]): string {
     case 'mmap':
       return `mmap ${range}`;
     case 'munmap':
-      return `munmap ${range}`;
+    case 'mlock':
+    case 'munlock':
+      return `${op.op} ${range}`;
+    case 'mremap':
+      return `mremap ${range}, to ${counted(Math.ceil(op.new_length / PAGE_BYTES), 'page')}${targetText(op, pages)}`;
     default:
       return `${op.op} ${addressName(pages, op.addr, op.addr % PAGE_BYTES === 0)}`;
   }
+}
+
+function sizeText(size = 4): string {
+  return size === 4 ? '' : ` (${counted(size, 'byte')})`;
+}
+
+/** Where mremap is to move to, if it is told. */
+function targetText({ new_addr: target, flags: how }: Extract<Op, { op: 'mremap' }>, pages: readonly number[]): string {
+  const names = ([flags.MREMAP_MAYMOVE, flags.MREMAP_FIXED, flags.MREMAP_DONTUNMAP] as const)
+    .map((bit, i) => ((how & bit) === 0 ? '' : ['MAYMOVE', 'FIXED', 'DONTUNMAP'][i]))
+    .filter((name) => name !== '');
+  const where = target === undefined ? '' : ` at ${addressName(pages, target, target % PAGE_BYTES === 0)}`;
+  return names.length === 0 ? where : `${where}, ${names.join('|')}`;
 }
 
 function adviceName(advice: number): string {
@@ -103,7 +122,7 @@ function list(ops: readonly Op[], indent: string, name = ''): string[] {
 }
 
 /** From where on a number is an address, or a set of flags, and better read in hexadecimal. */
-const HEX_KEYS: readonly string[] = ['addr', 'flags'];
+const HEX_KEYS: readonly string[] = ['addr', 'new_addr', 'flags'];
 
 /** A value as JavaScript. */
 function literal(value: unknown, key = ''): string {

@@ -1,6 +1,6 @@
 // How one execution of a case ended, as a property's body sees it: what programs observed, what memory holds, all of it.
 import fc from 'fast-check';
-import { entryPfn, readableAt, walkAddress } from '../machine/proc.ts';
+import { entryPfn, readableAt, walkAddress } from '../machine/proc/walk.ts';
 import { snapshot } from '../machine/snapshot.ts';
 import type { Snapshot } from '../machine/snapshot.ts';
 import type { Machine } from '../machine/boot.ts';

@@ -113,6 +113,7 @@ type Placed = Extract<Op, { addr: number }>;
 
 function onePage(op: Placed): Placed {
   if ('length' in op) return { ...op, length: PAGE_BYTES };
+  if (op.op === 'mremap') return { ...op, old_length: PAGE_BYTES, new_length: PAGE_BYTES };
   return op.op === 'touch' ? { ...op, pages: 1 } : op;
 }
 

@@ -394,9 +394,9 @@ const corruptions: [string, (m: HandMachine) => void, RegExp][] = [
   [
     'I10',
     (m) => {
-      m.pte(1, HandMachine.value(LISTED, 0x8000000000000827n));
+      m.pte(1, HandMachine.value(LISTED, 0x8400000000000827n));
     },
-    /writable, and not dirty in bit 6 alone/,
+    /writable, and dirty in bit 58/,
   ],
   [
     'I10',

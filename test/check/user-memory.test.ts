@@ -404,7 +404,7 @@ describe('forks', () => {
 
 describe('bounds', () => {
   it('drops accesses that ended in a signal', () => {
-    const history = Float64Array.of(1, ADDR, 5, 1, 2, 11, 0, 0, ADDR, 0, 3, 4, 0, 0);
+    const history = Float64Array.of(1, ADDR, 5, 1, 2, 11, 0, 4, 0, ADDR, 0, 3, 4, 0, 0, 4);
     expect(decodeHistory(0, history)).toEqual([{ ...load(0, 0, 3, 4), process: 0 }]);
   });
   it('decides what runs at once, however much it is, where an order is easy to find', () => {

@@ -20,6 +20,7 @@ const commands: [name: string, args: string[]][] = [
   ['help-replay', ['replay', '--help']],
   ['help-why', ['why', '--help']],
   ['help-run', ['run', '--help']],
+  ['help-compare', ['compare', '--help']],
   ['help-trace', ['trace', '--help']],
 ];
 

@@ -43,6 +43,7 @@ const kernel = {
 const searches: [string, SubjectSpec, ExploreOptions][] = [
   ['readers(12)', { name: 'readers', size: 12 }, {}],
   ['lastzero(9)', { name: 'lastzero', size: 9 }, {}],
+  ['indexer(14), which chooses in an order of its own', { name: 'indexer', size: 14 }, {}],
   ['lastzero(6) under pso', { name: 'lastzero', size: 6 }, { memoryModel: 'pso' }],
   ['a program that fails', { name: 'reorder', size: 5 }, { memoryModel: 'tso' }],
   ['a program that fails, to the end', { name: 'reorder', size: 3 }, { memoryModel: 'tso', ...everything }],

@@ -2,8 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { CPU_ONLINE, PAGE_COUNTER_MAX, cpu_area, mem_cgroup, page, vma as vm_area } from '../../src/kernel/layout.ts';
 import { boot } from '../../src/machine/boot.ts';
-import { buddyinfoLines, memcgFiles, smapsLines, statusLines } from '../../src/machine/proc-text.ts';
-import { pagemapEntry } from '../../src/machine/proc.ts';
+import { memcgFiles } from '../../src/machine/proc/memcg-files.ts';
+import { statusFile } from '../../src/machine/proc/process-files.ts';
+import { smapsFile } from '../../src/machine/proc/smaps.ts';
+import { buddyinfoFile } from '../../src/machine/proc/system-files.ts';
+import { pagemapEntry } from '../../src/machine/proc/walk.ts';
 import { snapshot } from '../../src/machine/snapshot.ts';
 import type { MmRecord, Snapshot } from '../../src/machine/snapshot.ts';
 import { ADDRESS, BASE_PFN, HandMachine, LISTED, PTE, QUEUED, VM_FLAGS, ZERO_FRAME } from '../support/hand-machine.ts';
@@ -81,11 +84,15 @@ describe('what Linux prints', () => {
   it('/proc/PID/status, from the global counts alone', () => {
     const machine = new HandMachine();
     machine.words[machine.rss(1)] = 2;
-    expect(statusLines(see(machine).mm)).toEqual([
+    expect(statusFile(see(machine).mm)).toEqual([
+      'VmSize:\t      32 kB',
+      'VmLck:\t       0 kB',
       'VmRSS:\t       8 kB',
       'RssAnon:\t       8 kB',
       'RssFile:\t       0 kB',
       'RssShmem:\t       0 kB',
+      'VmData:\t      32 kB',
+      'VmStk:\t       0 kB',
       'VmPTE:\t      12 kB',
       'VmSwap:\t       0 kB',
     ]);
@@ -95,7 +102,7 @@ describe('what Linux prints', () => {
     const machine = new HandMachine();
     machine.pte(1, HandMachine.value(LISTED, 0x8000000000000005n));
     const { s, mm } = see(machine);
-    expect(smapsLines(s, mm, only(mm.vmas))).toEqual([
+    expect(smapsFile(s, mm)).toEqual([
       '75e52fc77000-75e52fc7f000 rw-p 00000000 00:00 0 ',
       'Size:                 32 kB',
       'KernelPageSize:        4 kB',
@@ -109,12 +116,23 @@ describe('what Linux prints', () => {
       'Private_Dirty:         4 kB',
       'Referenced:            4 kB',
       'Anonymous:             8 kB',
+      'KSM:                   0 kB',
+      'LazyFree:              0 kB',
+      'AnonHugePages:         0 kB',
+      'ShmemPmdMapped:        0 kB',
+      'FilePmdMapped:         0 kB',
+      'Shared_Hugetlb:        0 kB',
+      'Private_Hugetlb:       0 kB',
+      'Swap:                  0 kB',
+      'SwapPss:               0 kB',
+      'Locked:                0 kB',
+      'THPeligible:           0',
       'VmFlags: rd wr mr mw me ac sd ',
     ]);
   });
 
   it('/proc/buddyinfo', () => {
-    expect(buddyinfoLines(see(new HandMachine()).s)).toEqual([
+    expect(buddyinfoFile(see(new HandMachine()).s)).toEqual([
       'Node 0, zone   Normal      0      0      1      1      0      1      0      0      0      0      0 ',
     ]);
   });
@@ -122,15 +140,16 @@ describe('what Linux prints', () => {
   it('the files of a memory group', () => {
     const machine = new HandMachine();
     machine.fill(machine.group, mem_cgroup, { watermark: 12, events_max: 3, events_oom: 1 });
-    const [root, group] = see(machine).s.memcgs;
-    expect(group && memcgFiles(group)).toEqual({
+    const { s } = see(machine);
+    const [root, group] = s.memcgs;
+    expect(group && memcgFiles(s, group)).toMatchObject({
       'memory.current': ['45056'],
       'memory.peak': ['49152'],
       'memory.max': ['81920'],
       'memory.events': ['low 0', 'high 0', 'max 3', 'oom 1', 'oom_kill 0', 'oom_group_kill 0'],
     });
     expect(root?.max).toBe(PAGE_COUNTER_MAX);
-    expect(root && memcgFiles(root)['memory.max']).toEqual(['max']);
+    expect(root && memcgFiles(s, root)['memory.max']).toEqual(['max']);
   });
 
   it('/proc/PID/pagemap of the page that the seed describes, before and after', () => {

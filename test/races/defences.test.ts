@@ -163,6 +163,21 @@ const scenarios: Record<string, Scenario> = {
     ],
     judges: ['soft-dirty'],
   },
+  mremap_flush: {
+    // CPU 1 moves the page to another PTE table, while CPU 0 still has its old address in its TLB.
+    setup: [map(A, 1), store(A, 7)],
+    programs: [
+      [store(A, 1), advance, wait(2), store(A, 2)],
+      [
+        wait(1),
+        { op: 'mremap', addr: A, old_length: PAGE, new_length: PAGE, flags: 3, new_addr: B + 8 * PAGE },
+        store(B + 8 * PAGE, 5),
+        advance,
+      ],
+    ],
+    verify: [load(B + 8 * PAGE)],
+    judges: ['I13'],
+  },
   uffd_missing: {
     setup: [map(A, 4), store(A + PAGE, 9), watch],
     programs: [[load(A)], [{ op: 'uffd_serve', faults: 1, how: 'copy', value: 7 }]],

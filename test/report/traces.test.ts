@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ExecutionRecord } from '../../src/explore/record.ts';
 import { chromeTrace } from '../../src/report/chrome-trace.ts';
-import type { ChromeTrace } from '../../src/report/chrome-trace.ts';
+import type { ChromeTrace } from '../../src/report/chrome-event.ts';
 import { executionDocument, parseExecution } from '../../src/report/execution-json.ts';
 import { renderFtrace } from '../../src/report/ftrace-text.ts';
 import { lockSpans } from '../../src/report/lock-spans.ts';

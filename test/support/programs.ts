@@ -14,6 +14,9 @@ export const arenaMap: Op = { op: 'mmap', addr: ARENA, length: ARENA_PAGES * PAG
 const range = fc
   .tuple(fc.nat(ARENA_PAGES - 1), fc.integer({ min: 1, max: ARENA_PAGES }))
   .map(([first, pages]) => ({ addr: ARENA + first * PAGE, length: Math.min(pages, ARENA_PAGES - first) * PAGE }));
+const bytes = fc.tuple(fc.nat(ARENA_PAGES - 1), fc.nat(15)).map(([page, n]) => ARENA + page * PAGE + n);
+const size = fc.constantFrom(1 as const, 2 as const, 4 as const, 8 as const);
+const page = fc.nat(ARENA_PAGES - 1).map((n) => ARENA + n * PAGE);
 const word = fc.tuple(fc.nat(ARENA_PAGES - 1), fc.nat(3)).map(([page, n]) => ARENA + page * PAGE + n * 4);
 
 /** One operation; `value` makes stores tell themselves apart. */
@@ -30,12 +33,29 @@ export function anyOp(value: fc.Arbitrary<number>): fc.Arbitrary<Op> {
     {
       weight: 2,
       arbitrary: fc
-        .tuple(range, fc.constantFrom(4, 22, 23))
+        .tuple(range, fc.constantFrom(4, 4, 22, 23, 8, 10, 18, 20))
         .map(([r, advice]): Op => ({ op: 'madvise', ...r, advice })),
     },
     {
       weight: 1,
       arbitrary: fc.nat(ARENA_PAGES - 1).map((n): Op => ({ op: 'retract_page_table', addr: ARENA + n * PAGE })),
+    },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant('store' as const), addr: bytes, value, size }) },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant('load' as const), addr: bytes, size }) },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant('atomic_add' as const), addr: word, value: fc.nat(9) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        op: fc.constantFrom('mlock' as const, 'munlock' as const),
+        addr: page,
+        length: fc.constant(PAGE),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(page, page, fc.constantFrom(3, 3, 7, 0)).map(([addr, target, flags]): Op => {
+        return { op: 'mremap', addr, old_length: PAGE, new_length: PAGE, flags, new_addr: target };
+      }),
     },
     { weight: 1, arbitrary: fc.nat(16).map((n): Op => ({ op: 'brk', addr: 0x555555560000 + n * PAGE })) },
   );

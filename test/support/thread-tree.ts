@@ -93,6 +93,9 @@ function makeStage(id: number, words: number): Stage {
         store: (_word, data) => {
           stage.stored = [...data];
         },
+        merge: (_word, value) => {
+          stage.stored = [value];
+        },
         load: (word) => memory[word]!,
         barrier: () => undefined,
       },

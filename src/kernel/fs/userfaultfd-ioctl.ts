@@ -8,19 +8,13 @@ import { READ_ONCE_64, read, read_long } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import { EINVAL, ENOMEM, EPERM, VM_MAYWRITE, VM_UFFD_MISSING } from '../mm/flags.ts';
 import { find_pmd } from '../mm/khugepaged.ts';
-import { all_vmas } from '../mm/maple.ts';
-import { split_at } from '../mm/mmap.ts';
+import { all_vmas, find_vma } from '../mm/maple.ts';
 import { mmap_write_lock, mmap_write_unlock, vma_start_write } from '../mm/mmap_lock.ts';
 import { pte_offset_map, pte_unmap } from '../mm/pgtable-generic.ts';
 import { mfill_atomic } from '../mm/userfaultfd.ts';
-import { vm_flags_reset, vma_merge } from '../mm/vma.ts';
+import { vm_flags_reset, vma_isolate, vma_merge } from '../mm/vma.ts';
 import { wake_userfault } from './userfaultfd.ts';
-
-/** Addresses from `start` up to `end`. */
-export interface AddressRange {
-  readonly start: number;
-  readonly end: number;
-}
+import type { AddressRange } from './userfaultfd.ts';
 
 /** validate_range. */
 function is_valid_range(start: number, length: number): boolean {
@@ -48,20 +42,24 @@ function* can_userfault(cpu: Cpu, vmas: readonly Word[]): Steps<number> {
   return 0;
 }
 
-/** userfaultfd_set_vm_flags for [start, end), under mmap_lock for write. 0 or -ENOMEM: then some VMAs were split. */
+/**
+ * userfaultfd_set_vm_flags for [start, end), under mmap_lock for write: one VMA after the other, each merged with its
+ * neighbours before the next. 0 or -ENOMEM: what comes before is done.
+ */
 function* set_watched(cpu: Cpu, mm: Word, start: number, end: number, watched: number): Steps<number> {
-  if ((yield* split_at(cpu, mm, start, end)) !== 0) return -ENOMEM;
-  const inside = yield* vmas_in(cpu, mm, start, end);
-  for (const vma of inside) {
+  for (let at = start; at < end;) {
+    const vma = yield* find_vma(cpu, mm, at);
+    if (vma === 0) break;
+    const from = Math.max(at, yield* read_long(cpu, vma + vm_area.vm_start));
+    if (from >= end) break;
+    at = Math.min(end, yield* read_long(cpu, vma + vm_area.vm_end));
     const vm_flags = yield* read(cpu, vma + vm_area.vm_flags);
     if ((vm_flags & VM_UFFD_MISSING) === watched) continue;
-    yield* vma_start_write(cpu, mm, vma);
-    yield* vm_flags_reset(cpu, vma, (vm_flags & ~VM_UFFD_MISSING) | watched);
-  }
-  // Merging comes last: it may remove VMAs that are still in the list.
-  let merged = 0;
-  for (const vma of inside) {
-    if (vma !== merged && (yield* read(cpu, vma + vm_area.detached)) === 0) merged = yield* vma_merge(cpu, mm, vma);
+    const inside = yield* vma_isolate(cpu, mm, vma, from, at);
+    if (inside === 0) return -ENOMEM;
+    yield* vma_start_write(cpu, mm, inside);
+    yield* vm_flags_reset(cpu, inside, (vm_flags & ~VM_UFFD_MISSING) | watched);
+    yield* vma_merge(cpu, mm, inside);
   }
   return 0;
 }

@@ -18,6 +18,7 @@ import {
   cpu_area,
   mm_struct,
   userfaultfd_wait_queue as uwq_struct,
+  vma as vm_area,
 } from '../layout.ts';
 import { INIT_LIST_HEAD, list_add, list_del, list_first, list_last } from '../list.ts';
 import { spin_lock, spin_lock_init, spin_unlock } from '../locking/spinlock.ts';
@@ -36,18 +37,44 @@ import {
   write_long,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
-import { FAULT_FLAG_ALLOW_RETRY, FAULT_FLAG_VMA_LOCK, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '../mm/flags.ts';
-import { mmap_read_unlock, vma_end_read } from '../mm/mmap_lock.ts';
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_VMA_LOCK,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_UFFD_MISSING,
+} from '../mm/flags.ts';
+import { mmap_read_unlock, vma_end_read, vma_start_write } from '../mm/mmap_lock.ts';
 import { fatal_signal_pending } from '../mm/oom_kill.ts';
 import { pte_offset_map, pte_unmap } from '../mm/pgtable-generic.ts';
+import { vm_flags_reset } from '../mm/vma.ts';
 import type { VmFault } from '../mm/vmf.ts';
 import { idle_until, smp_cond_load, wake_waiters } from '../smp.ts';
+
+/** Addresses from `start` up to `end`. */
+export interface AddressRange {
+  readonly start: number;
+  readonly end: number;
+}
 
 /** userfaultfd_ctx: empty queues, for an mm that nobody else knows. */
 export function* userfaultfd_ctx_init(cpu: Cpu, mm: Word): Steps<void> {
   yield* spin_lock_init(cpu, mm + mm_struct.fault_pending_wqh_lock);
   yield* INIT_LIST_HEAD(cpu, mm + mm_struct.fault_pending_wqh);
   yield* INIT_LIST_HEAD(cpu, mm + mm_struct.fault_wqh);
+}
+
+/**
+ * mremap_userfaultfd_prep: nobody watches what a mapping has become that moved, all of the VMA that it is part of now;
+ * its addresses are added to `unwatched`. Under mmap_lock for write.
+ */
+export function* mremap_userfaultfd_prep(cpu: Cpu, mm: Word, vma: Word, unwatched: AddressRange[]): Steps<void> {
+  const vm_flags = yield* read(cpu, vma + vm_area.vm_flags);
+  if ((vm_flags & VM_UFFD_MISSING) === 0) return;
+  yield* vma_start_write(cpu, mm, vma);
+  yield* vm_flags_reset(cpu, vma, vm_flags & ~VM_UFFD_MISSING);
+  const start = yield* read_long(cpu, vma + vm_area.vm_start);
+  unwatched.push({ start, end: yield* read_long(cpu, vma + vm_area.vm_end) });
 }
 
 function* lock_queues(cpu: Cpu, mm: Word): Steps<void> {

@@ -20,6 +20,7 @@ import {
 import type { Steps, Word } from '../memory.ts';
 import { begin_hold, begin_wait, end_hold, end_wait } from '../meter.ts';
 import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
+import { LCB_F_READ, LCB_F_WRITE, trace_contention_begin, trace_contention_end } from '../trace.ts';
 
 export const RWSEM_WRITER_LOCKED = 1;
 export const RWSEM_FLAG_WAITERS = 2;
@@ -72,6 +73,7 @@ export function* down_read(cpu: Cpu, sem: Word, lock_class: number): Steps<void>
     if (!contended) {
       count_lock(cpu, lock_class, lock_stat.contentions, 1);
       since = begin_wait(cpu, lock_class, sem + rwsem.owner);
+      if (cpu.tracing) trace_contention_begin(cpu, sem, LCB_F_READ);
     }
     contended = true;
     yield* atomic_fetch_add(cpu, sem, -RWSEM_READER_BIAS);
@@ -79,6 +81,7 @@ export function* down_read(cpu: Cpu, sem: Word, lock_class: number): Steps<void>
     yield* smp_cond_load(cpu, sem, (v) => (v & RWSEM_READ_FAILED_MASK) === 0, lock_class, sem + rwsem.owner);
   }
   end_wait(cpu, lock_class, since);
+  if (cpu.tracing && contended) trace_contention_end(cpu, sem);
   if (!STEPPED && --cpu.hold_countdown === 0) begin_hold(cpu, sem, lock_class);
 }
 
@@ -125,6 +128,7 @@ export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void
   } else if ((yield* cmpxchg(cpu, sem, 0, RWSEM_WRITER_LOCKED)) !== 0) {
     count_lock(cpu, lock_class, lock_stat.contentions, 1);
     const since = begin_wait(cpu, lock_class, sem + rwsem.owner);
+    if (cpu.tracing) trace_contention_begin(cpu, sem, LCB_F_WRITE);
     for (;;) {
       yield* atomic_fetch_or(cpu, sem, RWSEM_FLAG_WAITERS);
       const free = yield* smp_cond_load(
@@ -138,6 +142,7 @@ export function* down_write(cpu: Cpu, sem: Word, lock_class: number): Steps<void
       if ((yield* cmpxchg(cpu, sem, free, RWSEM_WRITER_LOCKED)) === free) break;
     }
     end_wait(cpu, lock_class, since);
+    if (cpu.tracing) trace_contention_end(cpu, sem);
   }
   local_write(cpu, sem + rwsem.owner, cpu.id + 1);
   if (!STEPPED && --cpu.hold_countdown === 0) begin_hold(cpu, sem, lock_class);

@@ -28,6 +28,7 @@ import {
 import type { Steps, Word } from '../memory.ts';
 import { begin_hold, begin_wait, end_hold, end_wait } from '../meter.ts';
 import { handle_interrupts, interrupt_word, smp_cond_load, wake_waiters } from '../smp.ts';
+import { LCB_F_SPIN, trace_contention_begin, trace_contention_end } from '../trace.ts';
 
 export const LOCK_QSPINLOCK = 0;
 export const LOCK_TICKET = 1;
@@ -62,9 +63,11 @@ export function* spin_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void
     if (val !== 0) {
       count_lock(cpu, lock_class, lock_stat.contentions, 1);
       const since = begin_wait(cpu, lock_class, lock + spinlock.holder);
+      if (cpu.tracing) trace_contention_begin(cpu, lock, LCB_F_SPIN);
       if (cpu.lock === LOCK_QSPINLOCK) yield* queued_spin_lock_slowpath(cpu, lock, val, lock_class);
       else yield* test_and_set_slowpath(cpu, lock, lock_class);
       end_wait(cpu, lock_class, since);
+      if (cpu.tracing) trace_contention_end(cpu, lock);
     }
   }
   local_write(cpu, lock + spinlock.holder, cpu.id + 1);
@@ -157,6 +160,7 @@ function* ticket_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
   if ((yield* READ_ONCE(cpu, lock + spinlock.serving)) === ticket) return;
   count_lock(cpu, lock_class, lock_stat.contentions, 1);
   const since = begin_wait(cpu, lock_class, lock + spinlock.holder);
+  if (cpu.tracing) trace_contention_begin(cpu, lock, LCB_F_SPIN);
   yield* smp_cond_load(
     cpu,
     lock + spinlock.serving,
@@ -165,6 +169,7 @@ function* ticket_lock(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {
     lock + spinlock.holder,
   );
   end_wait(cpu, lock_class, since);
+  if (cpu.tracing) trace_contention_end(cpu, lock);
 }
 
 function* test_and_set_slowpath(cpu: Cpu, lock: Word, lock_class: number): Steps<void> {

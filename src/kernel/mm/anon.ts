@@ -49,6 +49,7 @@ import { pte_alloc } from './pgalloc.ts';
 import { pte_offset_map_lock, pte_unmap_unlock, set_pte_from } from './pgtable-generic.ts';
 import { anon_vma_prepare, folio_add_new_anon_rmap, folio_remove_rmap_pte } from './rmap.ts';
 import { folio_add_lru, folio_put } from './swap.ts';
+import { trace_rss_stat } from '../trace.ts';
 import type { VmFault } from './vmf.ts';
 
 /** The rss_stat counter of an mm for one kind of page. */
@@ -59,6 +60,7 @@ export function rss_counter(cpu: Cpu, mm: Word, member: number): Word {
 /** add_mm_counter. */
 export function* add_mm_counter(cpu: Cpu, mm: Word, member: number, value: number): Steps<void> {
   yield* percpu_counter_add(cpu, rss_counter(cpu, mm, member), value);
+  if (cpu.tracing) trace_rss_stat(cpu, mm, member);
 }
 
 /** vmf_pte_changed: whether the entry, read under the PTL, is not what the fault was taken for. */

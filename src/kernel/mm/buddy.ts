@@ -23,6 +23,7 @@ import { list_add, list_add_tail, list_del, list_first } from '../list.ts';
 import { spin_lock_irqsave, spin_unlock_irqrestore } from '../locking/spinlock.ts';
 import { atomic_add, local_read, local_write, read, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { trace_mm_page_alloc_zone_locked } from '../trace.ts';
 
 /** First pfn of ZONE_DMA32 (16 MiB) and of ZONE_NORMAL (4 GiB). */
 const DMA_END_PFN = 0x1000;
@@ -103,6 +104,7 @@ export function* __rmqueue_smallest(cpu: Cpu, zone: Word, order: number): Steps<
     const block = link - page.lru;
     if (!is_page(cpu, block) || !(yield* del_page_from_free_list(cpu, block, zone, current))) return 0;
     yield* expand(cpu, block, zone, order, current);
+    if (cpu.tracing) trace_mm_page_alloc_zone_locked(cpu, block, order);
     return block;
   }
   return 0;

@@ -107,16 +107,18 @@ function* copy_pte_range(
 function* copy_pud_range(cpu: Cpu, copy: Copy, address: number, end: number): Steps<number> {
   const dst_pgd = pgd_offset(yield* read(cpu, copy.dst_mm + mm_struct.pgd), address);
   const src_pgd = pgd_offset(yield* read(cpu, copy.src_mm + mm_struct.pgd), address);
+  // As Linux, tables of the child are made wherever the parent has the entry above, whether a page follows or not.
+  if ((yield* pud_alloc(cpu, copy.dst_mm, dst_pgd, address)) === 0) return -ENOMEM;
   for (let at = address; at < end;) {
     const pud_end = addr_end(at, end, PUD_SIZE);
     const src_pud = pud_offset(cpu, yield* read_64(cpu, src_pgd), at);
     const pudval = src_pud === 0 ? NO_ENTRY : yield* read_64(cpu, src_pud);
     for (let low = at; low < pud_end && !pmd_none(pudval); low = addr_end(low, pud_end, PMD_SIZE)) {
-      const src_pmd = pmd_offset(cpu, pudval, low);
-      if (src_pmd === 0 || pmd_none(yield* read_64(cpu, src_pmd))) continue;
       const dst_pud = yield* pud_alloc(cpu, copy.dst_mm, dst_pgd, low);
       const dst_pmd = dst_pud === 0 ? 0 : yield* pmd_alloc(cpu, copy.dst_mm, dst_pud, low);
       if (dst_pmd === 0) return -ENOMEM;
+      const src_pmd = pmd_offset(cpu, pudval, low);
+      if (src_pmd === 0 || pmd_none(yield* read_64(cpu, src_pmd))) continue;
       const error = yield* copy_pte_range(cpu, copy, dst_pmd, src_pmd, low, addr_end(low, pud_end, PMD_SIZE));
       if (error !== 0) return error;
     }

@@ -1,56 +1,188 @@
-// madvise (mm/madvise.c): DONTNEED, POPULATE_READ, POPULATE_WRITE; advice about huge pages and dumps is accepted.
+// madvise (mm/madvise.c): each VMA of a range is given the advice; where the range has holes, -ENOMEM is the answer all
+// the same.
+//
+// Pages are given back (DONTNEED), may be taken away (FREE) or are thought to be unused (COLD, PAGEOUT); the rest sets
+// flags of VMAs. There is no reclaim: what may be taken away stays, clean, until it is written to again.
 import type { Cpu } from '../cpu.ts';
-import { PAGE_SIZE, page_align, pte_present, pte_write } from '../arch/x86/pgtable.ts';
-import { VM_OPS_NONE, vma as vm_area } from '../layout.ts';
-import { READ_ONCE_64, read, read_long } from '../memory.ts';
+import {
+  NO_ENTRY,
+  PAGE_SIZE,
+  PMD_SIZE,
+  page_align,
+  pte_dirty,
+  pte_mkclean,
+  pte_mkold,
+  pte_none,
+  pte_present,
+  pte_young,
+} from '../arch/x86/pgtable.ts';
+import { VM_OPS_NONE, page, vma as vm_area } from '../layout.ts';
+import { READ_ONCE, READ_ONCE_64, WRITE_ONCE_64, read, read_long, xchg_64 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import {
-  EFAULT,
-  EINTR,
+  EAGAIN,
   EINVAL,
   ENOMEM,
-  FAULT_FLAG_ALLOW_RETRY,
-  FAULT_FLAG_KILLABLE,
-  FAULT_FLAG_WRITE,
+  MADV_COLD,
   MADV_DODUMP,
+  MADV_DOFORK,
   MADV_DONTDUMP,
+  MADV_DONTFORK,
   MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
   MADV_FREE,
   MADV_HUGEPAGE,
+  MADV_KEEPONFORK,
   MADV_NOHUGEPAGE,
   MADV_NORMAL,
+  MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
-  VM_ACCESS_FLAGS,
-  VM_FAULT_ERROR,
-  VM_FAULT_OOM,
-  VM_FAULT_RETRY,
-  VM_FAULT_SIGBUS,
-  VM_WRITE,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+  MADV_WIPEONFORK,
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_HUGEPAGE,
+  VM_LOCKED,
+  VM_NOHUGEPAGE,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
 } from './flags.ts';
-import { all_vmas } from './maple.ts';
-import { handle_mm_fault } from './memory.ts';
-import { mmap_read_lock, mmap_read_unlock } from './mmap_lock.ts';
-import { fatal_signal_pending } from './oom_kill.ts';
-import { tlb_finish_mmu, tlb_gather_mmu } from './mmu_gather.ts';
-import { pte_offset_map, pte_unmap } from './pgtable-generic.ts';
-import { lru_add_drain } from './swap.ts';
+import { madvise_populate } from './gup.ts';
+import { find_pmd } from './khugepaged.ts';
+import { find_vma } from './maple.ts';
+import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock, vma_start_write } from './mmap_lock.ts';
+import { tlb_finish_mmu, tlb_flush_range, tlb_gather_mmu } from './mmu_gather.ts';
+import { next_boundary, next_mapped } from './pagewalk.ts';
+import { pte_offset_map_lock, pte_unmap_unlock } from './pgtable-generic.ts';
+import { folio_mark_lazyfree, lru_add_drain } from './swap.ts';
+import { vm_flags_reset, vma_isolate, vma_merge } from './vma.ts';
+import { vm_normal_page } from './wp.ts';
 import { unmap_page_range } from './zap.ts';
 
-/** Advice that changes nothing a fault can see here. MADV_FREE only matters to reclaim, of which there is none. */
-const ACCEPTED: readonly number[] = [
-  MADV_NORMAL,
-  1,
-  2,
-  3,
-  10,
-  11,
+/** Advice that is a change of flags: what goes, and what comes. */
+const FLAGS: Readonly<Record<number, readonly [clear: number, set: number]>> = {
+  [MADV_NORMAL]: [VM_RAND_READ | VM_SEQ_READ, 0],
+  [MADV_RANDOM]: [VM_SEQ_READ, VM_RAND_READ],
+  [MADV_SEQUENTIAL]: [VM_RAND_READ, VM_SEQ_READ],
+  [MADV_DONTFORK]: [0, VM_DONTCOPY],
+  [MADV_DOFORK]: [VM_DONTCOPY, 0],
+  [MADV_HUGEPAGE]: [VM_NOHUGEPAGE, VM_HUGEPAGE],
+  [MADV_NOHUGEPAGE]: [VM_HUGEPAGE, VM_NOHUGEPAGE],
+  [MADV_DONTDUMP]: [0, VM_DONTDUMP],
+  [MADV_DODUMP]: [VM_DONTDUMP, 0],
+  [MADV_WIPEONFORK]: [0, VM_WIPEONFORK],
+  [MADV_KEEPONFORK]: [VM_WIPEONFORK, 0],
+};
+
+/** Advice that mmap_lock for read is enough for (madvise_need_mmap_write). */
+const READS: readonly number[] = [
+  MADV_WILLNEED,
+  MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
   MADV_FREE,
-  MADV_HUGEPAGE,
-  MADV_NOHUGEPAGE,
-  MADV_DONTDUMP,
-  MADV_DODUMP,
+  MADV_REMOVE,
+  MADV_COLD,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
 ];
+
+/** madvise. 0 or a negative error; what is mapped of a range with holes is advised, and -ENOMEM returned. */
+export function* sys_madvise(cpu: Cpu, mm: Word, address: number, length: number, advice: number): Steps<number> {
+  const reads = READS.includes(advice);
+  if (!reads && FLAGS[advice] === undefined) return -EINVAL;
+  if (address % PAGE_SIZE !== 0 || address < 0 || length < 0) return -EINVAL;
+  const end = address + page_align(length);
+  if (end === address) return 0;
+  if (!reads) yield* mmap_write_lock(cpu, mm);
+  else yield* mmap_read_lock(cpu, mm);
+  const error = yield* madvise_range(cpu, mm, address, end, advice);
+  if (!reads) yield* mmap_write_unlock(cpu, mm);
+  else yield* mmap_read_unlock(cpu, mm);
+  return error;
+}
+
+function* madvise_range(cpu: Cpu, mm: Word, start: number, end: number, advice: number): Steps<number> {
+  if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
+    return yield* madvise_populate(cpu, mm, start, end, advice === MADV_POPULATE_WRITE);
+  }
+  return yield* madvise_walk_vmas(cpu, mm, start, end, advice);
+}
+
+function* madvise_walk_vmas(cpu: Cpu, mm: Word, start: number, end: number, advice: number): Steps<number> {
+  let unmapped_error = 0;
+  for (let at = start; at < end;) {
+    const vma = yield* find_vma(cpu, mm, at);
+    const vm_start = vma === 0 ? Infinity : yield* read_long(cpu, vma + vm_area.vm_start);
+    if (at < vm_start) unmapped_error = -ENOMEM;
+    if (vm_start >= end) break;
+    const from = Math.max(at, vm_start);
+    at = Math.min(end, yield* read_long(cpu, vma + vm_area.vm_end));
+    const error = yield* madvise_vma_behavior(cpu, mm, vma, from, at, advice);
+    if (error !== 0) return error;
+  }
+  return unmapped_error;
+}
+
+/** madvise_vma_behavior: [start, end) lies in the VMA. 0 or a negative error. */
+function* madvise_vma_behavior(
+  cpu: Cpu,
+  mm: Word,
+  vma: Word,
+  start: number,
+  end: number,
+  advice: number,
+): Steps<number> {
+  const vm_flags = yield* read(cpu, vma + vm_area.vm_flags);
+  const anonymous = (yield* read(cpu, vma + vm_area.vm_ops)) === VM_OPS_NONE;
+  const locked = (vm_flags & VM_LOCKED) !== 0;
+  switch (advice) {
+    case MADV_WILLNEED:
+      return 0;
+    case MADV_REMOVE:
+      // Holes are made in shared memory, of which only the regions exist.
+      return locked || anonymous ? -EINVAL : 0;
+    case MADV_DONTNEED:
+    case MADV_DONTNEED_LOCKED:
+      if (locked && advice === MADV_DONTNEED) return -EINVAL;
+      yield* zap_page_range_single(cpu, mm, start, end);
+      return 0;
+    case MADV_FREE:
+      if (locked || !anonymous) return -EINVAL;
+      yield* age_range(cpu, mm, start, end, true);
+      return 0;
+    case MADV_COLD:
+    case MADV_PAGEOUT:
+      // Without swap space an anonymous page that was to go out stays.
+      if (locked) return -EINVAL;
+      yield* age_range(cpu, mm, start, end, false);
+      return 0;
+    default:
+      if (advice === MADV_WIPEONFORK && (!anonymous || (vm_flags & VM_SHARED) !== 0)) return -EINVAL;
+      return yield* madvise_update_vma(cpu, mm, vma, start, end, advice);
+  }
+}
+
+/** madvise_update_vma: flags of [start, end), which becomes a VMA of its own or part of a neighbour. */
+function* madvise_update_vma(cpu: Cpu, mm: Word, vma: Word, start: number, end: number, advice: number): Steps<number> {
+  const [clear, set] = FLAGS[advice] ?? [0, 0];
+  const old = yield* read(cpu, vma + vm_area.vm_flags);
+  const vm_flags = (old & ~clear) | set;
+  if (vm_flags === old) return 0;
+  const inside = yield* vma_isolate(cpu, mm, vma, start, end);
+  // madvise does not tell of a lack of memory from a hole by the same number.
+  if (inside === 0) return -EAGAIN;
+  yield* vma_start_write(cpu, mm, inside);
+  yield* vm_flags_reset(cpu, inside, vm_flags);
+  yield* vma_merge(cpu, mm, inside);
+  return 0;
+}
 
 /** zap_page_range_single: under mmap_lock for read. */
 function* zap_page_range_single(cpu: Cpu, mm: Word, start: number, end: number): Steps<void> {
@@ -60,91 +192,38 @@ function* zap_page_range_single(cpu: Cpu, mm: Word, start: number, end: number):
   yield* tlb_finish_mmu(cpu);
 }
 
-/** madvise. 0 or a negative error; what is mapped of a range with holes is advised, and -ENOMEM returned (as Linux). */
-export function* sys_madvise(cpu: Cpu, mm: Word, address: number, length: number, advice: number): Steps<number> {
-  if (address % PAGE_SIZE !== 0 || length < 0) return -EINVAL;
-  const end = address + page_align(length);
-  if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
-    yield* mmap_read_lock(cpu, mm);
-    const error = yield* populate_range(cpu, mm, address, end, advice === MADV_POPULATE_WRITE);
-    yield* mmap_read_unlock(cpu, mm);
-    return error;
+/** madvise_free_single_vma, and with `free` false madvise_cold and madvise_pageout: under mmap_lock for read. */
+function* age_range(cpu: Cpu, mm: Word, start: number, end: number, free: boolean): Steps<void> {
+  yield* lru_add_drain(cpu);
+  tlb_gather_mmu(cpu, mm);
+  for (let at = yield* next_mapped(cpu, mm, start, end); at < end;) {
+    const next = Math.min(end, next_boundary(at, PMD_SIZE));
+    yield* age_pte_range(cpu, mm, yield* find_pmd(cpu, mm, at), at, next, free);
+    at = yield* next_mapped(cpu, mm, next, end);
   }
-  if (advice !== MADV_DONTNEED) return ACCEPTED.includes(advice) ? 0 : -EINVAL;
-  yield* mmap_read_lock(cpu, mm);
-  let reached = address;
-  let hole = false;
-  for (const vma of yield* all_vmas(cpu, mm)) {
-    const vm_start = yield* read_long(cpu, vma + vm_area.vm_start);
-    const vm_end = yield* read_long(cpu, vma + vm_area.vm_end);
-    if (vm_end <= address || vm_start >= end) continue;
-    if (vm_start > reached) hole = true;
-    reached = vm_end;
-    yield* zap_page_range_single(cpu, mm, Math.max(address, vm_start), Math.min(end, vm_end));
-  }
-  yield* mmap_read_unlock(cpu, mm);
-  return hole || reached < end ? -ENOMEM : 0;
+  yield* tlb_finish_mmu(cpu);
 }
-
-/** Faults that one page of a populate may take: a lost race is tried again, not for ever. */
-const POPULATE_TRIES = 1000;
 
 /**
- * faultin_page_range: makes every page of [start, end) present. Under mmap_lock for read, which is given up and taken
- * again where a fault waits for a monitor. 0 or a negative error.
+ * madvise_free_pte_range: pages become clean, so that reclaim could drop them; a write makes them dirty again, and they
+ * are kept. Or madvise_cold_or_pageout_pte_range: they only become old, and only those that nobody shares.
  */
-export function* populate_range(cpu: Cpu, mm: Word, start: number, end: number, write: boolean): Steps<number> {
-  let at = start;
-  for (;;) {
-    const reached = yield* populate_vmas(cpu, mm, at, end, write);
-    if (reached <= 0) return reached;
-    yield* mmap_read_lock(cpu, mm);
-    if (fatal_signal_pending(cpu)) return -EINTR;
-    at = reached;
-  }
-}
-
-/** As populate_range; or the address of a page whose fault has given mmap_lock up, where it is to be gone on. */
-function* populate_vmas(cpu: Cpu, mm: Word, start: number, end: number, write: boolean): Steps<number> {
-  let reached = start;
-  for (const vma of yield* all_vmas(cpu, mm)) {
-    const vm_start = yield* read_long(cpu, vma + vm_area.vm_start);
-    const vm_end = yield* read_long(cpu, vma + vm_area.vm_end);
-    if (vm_end <= start || vm_start >= end) continue;
-    if (vm_start > reached) return -ENOMEM;
-    if ((yield* read(cpu, vma + vm_area.vm_ops)) === VM_OPS_NONE) {
-      const vm_flags = yield* read(cpu, vma + vm_area.vm_flags);
-      if ((vm_flags & (write ? VM_WRITE : VM_ACCESS_FLAGS)) === 0) return -EINVAL;
-      const error = yield* populate_vma(cpu, vma, Math.max(start, vm_start), Math.min(end, vm_end), write);
-      if (error !== 0) return error;
+function* age_pte_range(cpu: Cpu, mm: Word, pmd: Word, address: number, end: number, free: boolean): Steps<void> {
+  let pte = yield* pte_offset_map_lock(cpu, mm, pmd, address, cpu.vmf, (end - address) / PAGE_SIZE);
+  if (pte === 0) return;
+  const ptl = cpu.vmf.ptl;
+  for (let at = address; at < end; at += PAGE_SIZE, pte += 2) {
+    const found = yield* READ_ONCE_64(cpu, pte);
+    const folio = pte_none(found) || !pte_present(found) ? 0 : vm_normal_page(cpu, found);
+    if (folio === 0) continue;
+    if (!free && (yield* READ_ONCE(cpu, folio + page._mapcount)) !== 0) continue;
+    if (pte_young(found) || (free && pte_dirty(found))) {
+      // Taken out while it changes: a Dirty bit that the hardware sets meanwhile is not lost.
+      const entry = pte_mkold(yield* xchg_64(cpu, pte, NO_ENTRY));
+      yield* WRITE_ONCE_64(cpu, pte, free ? pte_mkclean(entry) : entry);
+      tlb_flush_range(cpu, at, at + PAGE_SIZE);
     }
-    reached = vm_end;
+    if (free) yield* folio_mark_lazyfree(cpu, folio);
   }
-  return reached < end ? -ENOMEM : 0;
-}
-
-/** As populate_vmas, within one VMA. */
-function* populate_vma(cpu: Cpu, vma: Word, start: number, end: number, write: boolean): Steps<number> {
-  const flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | (write ? FAULT_FLAG_WRITE : 0);
-  for (let at = start; at < end; at += PAGE_SIZE) {
-    let fault = VM_FAULT_OOM;
-    for (let tries = 0; tries < POPULATE_TRIES; tries++) {
-      fault = yield* handle_mm_fault(cpu, vma, at, flags);
-      if ((fault & VM_FAULT_RETRY) !== 0) return at;
-      if ((fault & VM_FAULT_ERROR) !== 0 || (yield* page_is_there(cpu, at, write))) break;
-    }
-    if ((fault & VM_FAULT_OOM) !== 0) return -ENOMEM;
-    if ((fault & (VM_FAULT_ERROR | VM_FAULT_SIGBUS)) !== 0) return -EFAULT;
-  }
-  return 0;
-}
-
-/** follow_page_mask, as far as populate needs it: whether the fault just handled has left a fitting entry. */
-function* page_is_there(cpu: Cpu, address: number, write: boolean): Steps<boolean> {
-  const vmf = cpu.vmf;
-  const pte = yield* pte_offset_map(cpu, vmf.pmd, address);
-  if (pte === 0) return false;
-  const entry = yield* READ_ONCE_64(cpu, pte);
-  pte_unmap(cpu);
-  return pte_present(entry) && (!write || pte_write(entry));
+  yield* pte_unmap_unlock(cpu, ptl);
 }

@@ -22,7 +22,6 @@ import {
   FAULT_FLAG_ORIG_PTE_VALID,
   FAULT_FLAG_TRIED,
   FAULT_FLAG_UNSHARE,
-  FAULT_FLAG_USER,
   FAULT_FLAG_WRITE,
   VM_FAULT_ERROR,
   VM_FAULT_MAJOR,
@@ -68,11 +67,14 @@ export function* handle_mm_fault(cpu: Cpu, vma: Word, address: number, flags: nu
   return ret;
 }
 
-/** mm_account_fault: what will be retried counts later; errors count as faults but neither as minor nor major. */
+/**
+ * mm_account_fault: what will be retried counts later; errors count as faults but neither as minor nor major. Pages that
+ * a system call faults in (gup.ts) count like those that a program touches.
+ */
 function mm_account_fault(cpu: Cpu, ret: number, flags: number): void {
   if ((ret & VM_FAULT_RETRY) !== 0) return;
   count_vm_event(cpu, PGFAULT);
-  if ((ret & VM_FAULT_ERROR) !== 0 || (flags & FAULT_FLAG_USER) === 0) return;
+  if ((ret & VM_FAULT_ERROR) !== 0) return;
   count_vm_event(cpu, (ret & VM_FAULT_MAJOR) !== 0 || (flags & FAULT_FLAG_TRIED) !== 0 ? MAJ_FLT : MIN_FLT);
 }
 

@@ -20,30 +20,42 @@ import { rcu_read_lock, rcu_read_unlock } from '../locking/rcu.ts';
 import { down_read, down_read_trylock, down_write, downgrade_write, up_read, up_write } from '../locking/rwsem.ts';
 import { READ_ONCE, WRITE_ONCE, read, read_long, smp_load_acquire, smp_store_release } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { trace_mmap_lock_acquire_returned, trace_mmap_lock_released, trace_mmap_lock_start_locking } from '../trace.ts';
 import { mt_walk } from './maple.ts';
 
 export function* mmap_read_lock(cpu: Cpu, mm: Word): Steps<void> {
+  if (cpu.tracing) trace_mmap_lock_start_locking(cpu, mm, false);
   yield* down_read(cpu, mm + mm_struct.mmap_lock, LOCK_MMAP);
+  if (cpu.tracing) trace_mmap_lock_acquire_returned(cpu, mm, false, true);
 }
 export function* mmap_read_trylock(cpu: Cpu, mm: Word): Steps<boolean> {
-  return yield* down_read_trylock(cpu, mm + mm_struct.mmap_lock, LOCK_MMAP);
+  const success = yield* down_read_trylock(cpu, mm + mm_struct.mmap_lock, LOCK_MMAP);
+  if (cpu.tracing) trace_mmap_lock_acquire_returned(cpu, mm, false, success);
+  return success;
 }
 export function* mmap_read_unlock(cpu: Cpu, mm: Word): Steps<void> {
+  if (cpu.tracing) trace_mmap_lock_released(cpu, mm, false);
   yield* up_read(cpu, mm + mm_struct.mmap_lock);
 }
 export function* mmap_write_lock(cpu: Cpu, mm: Word): Steps<void> {
+  if (cpu.tracing) trace_mmap_lock_start_locking(cpu, mm, true);
   yield* down_write(cpu, mm + mm_struct.mmap_lock, LOCK_MMAP);
+  if (cpu.tracing) trace_mmap_lock_acquire_returned(cpu, mm, true, true);
 }
 /** mmap_write_lock_nested with SINGLE_DEPTH_NESTING: of an mm that nobody else knows, while another's is held. */
 export function* mmap_write_lock_nested(cpu: Cpu, mm: Word): Steps<void> {
+  if (cpu.tracing) trace_mmap_lock_start_locking(cpu, mm, true);
   yield* down_write(cpu, mm + mm_struct.mmap_lock, LOCK_MMAP_NESTED);
+  if (cpu.tracing) trace_mmap_lock_acquire_returned(cpu, mm, true, true);
 }
 export function* mmap_write_unlock(cpu: Cpu, mm: Word): Steps<void> {
+  if (cpu.tracing) trace_mmap_lock_released(cpu, mm, true);
   yield* vma_end_write_all(cpu, mm);
   yield* up_write(cpu, mm + mm_struct.mmap_lock);
 }
 export function* mmap_write_downgrade(cpu: Cpu, mm: Word): Steps<void> {
   yield* vma_end_write_all(cpu, mm);
+  if (cpu.tracing) trace_mmap_lock_acquire_returned(cpu, mm, false, true);
   yield* downgrade_write(cpu, mm + mm_struct.mmap_lock);
 }
 

@@ -35,6 +35,7 @@ import {
   PRINTK_BAD_PAGE_STATE,
   printk,
 } from '../printk.ts';
+import { trace_mm_page_alloc, trace_mm_page_free } from '../trace.ts';
 import {
   __free_one_page,
   __rmqueue_smallest,
@@ -98,6 +99,7 @@ function* page_bad_reason(cpu: Cpu, page_word: Word): Steps<number> {
 
 /** free_pages_prepare: false if the page is bad, and then it is never used again. */
 function* free_pages_prepare(cpu: Cpu, page_word: Word): Steps<boolean> {
+  if (cpu.tracing) trace_mm_page_free(cpu, page_word);
   if (((yield* read(cpu, page_word + page.mapping)) & PAGE_MAPPING_ANON) !== 0) {
     yield* write(cpu, page_word + page.mapping, 0);
   }
@@ -172,8 +174,10 @@ function* get_page_from_freelist(cpu: Cpu, gfp: number, order: number, mark_fiel
 /** __alloc_pages: the first of 2^order pages, with one reference; 0 when out of memory or made to fail. */
 export function* alloc_pages(cpu: Cpu, gfp: number, order: number, site: number): Steps<Word> {
   if (yield* should_fail(cpu, site)) return 0;
-  const block = yield* get_page_from_freelist(cpu, gfp, order, zone_struct.watermark_low);
-  return block !== 0 ? block : yield* __alloc_pages_slowpath(cpu, gfp, order);
+  let block = yield* get_page_from_freelist(cpu, gfp, order, zone_struct.watermark_low);
+  if (block === 0) block = yield* __alloc_pages_slowpath(cpu, gfp, order);
+  if (cpu.tracing) trace_mm_page_alloc(cpu, block, order, gfp);
+  return block;
 }
 
 /** alloc_page. */

@@ -11,6 +11,7 @@ import { list_add, list_add_tail, list_del, list_first, list_last } from '../lis
 import { spin_lock, spin_trylock, spin_unlock } from '../locking/spinlock.ts';
 import { local_read, read, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { trace_mm_page_pcpu_drain } from '../trace.ts';
 import {
   __free_one_page,
   __rmqueue_smallest,
@@ -126,6 +127,7 @@ export function* free_pcppages_bulk(cpu: Cpu, zone_number: number, pcp: Word, wa
   for (; freed < wanted; freed++) {
     const link = yield* list_last(cpu, head);
     if (link === head || !is_page(cpu, link - page.lru) || !(yield* list_del(cpu, link))) break;
+    if (cpu.tracing) trace_mm_page_pcpu_drain(cpu, link - page.lru);
     yield* __free_one_page(cpu, link - page.lru, zone, 0);
   }
   yield* mod_nr_free_pages(cpu, zone_number, freed);

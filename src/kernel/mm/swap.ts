@@ -9,9 +9,11 @@ import {
   LIST_HEAD_WORDS,
   LOCK_LRU,
   LRU_INACTIVE_ANON,
+  LRU_INACTIVE_FILE,
   PAGEVEC_SIZE,
   PG_locked,
   PG_lru,
+  PG_swapbacked,
   cpu_area,
   folio_batch,
   lruvec,
@@ -33,10 +35,12 @@ import {
   write,
 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
+import { trace_mm_lru_insertion } from '../trace.ts';
 import { mem_cgroup_uncharge, mem_cgroup_uncharge_list } from './memcontrol.ts';
 import { free_page, free_unref_page_list } from './page_alloc.ts';
 
 const LRU_MASK: number = 1 << PG_lru;
+const SWAPBACKED_MASK: number = 1 << PG_swapbacked;
 
 /** folio_get. */
 export function* folio_get(cpu: Cpu, folio: Word): Steps<void> {
@@ -86,16 +90,37 @@ function* unlock_lru(cpu: Cpu): Steps<void> {
   yield* spin_unlock_irqrestore(cpu, cpu.layout.lruvec + lruvec.lru_lock);
 }
 
-function* change_lru_size(cpu: Cpu, delta: number): Steps<void> {
-  const size = cpu.layout.lruvec + lruvec.sizes + LRU_INACTIVE_ANON;
+function* change_lru_size(cpu: Cpu, list: number, delta: number): Steps<void> {
+  const size = cpu.layout.lruvec + lruvec.sizes + list;
   yield* write(cpu, size, (yield* read(cpu, size)) + delta);
 }
 
 /** lruvec_del_folio, under lru_lock. */
 function* lruvec_del_folio(cpu: Cpu, folio: Word): Steps<void> {
-  yield* atomic_fetch_and(cpu, folio + page.flags, ~LRU_MASK);
+  const flags = yield* atomic_fetch_and(cpu, folio + page.flags, ~LRU_MASK);
   yield* list_del(cpu, folio + page.lru);
-  yield* change_lru_size(cpu, -1);
+  yield* change_lru_size(cpu, folio_lru_list(flags), -1);
+}
+
+/** folio_lru_list: what is not backed by swap is on the file list. */
+function folio_lru_list(flags: number): number {
+  return (flags & SWAPBACKED_MASK) === 0 ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON;
+}
+
+/**
+ * folio_mark_lazyfree: reclaim could drop the folio instead of writing it out. Linux keeps it in a batch of the CPU's
+ * before it does this (lru_lazyfree_fn); nobody can see the difference but in the reference that a batch holds.
+ */
+export function* folio_mark_lazyfree(cpu: Cpu, folio: Word): Steps<void> {
+  const wanted = LRU_MASK | SWAPBACKED_MASK;
+  if (((yield* READ_ONCE(cpu, folio + page.flags)) & wanted) !== wanted) return;
+  yield* lock_lru(cpu);
+  yield* lruvec_del_folio(cpu, folio);
+  yield* atomic_fetch_and(cpu, folio + page.flags, ~SWAPBACKED_MASK);
+  yield* list_add(cpu, folio + page.lru, cpu.layout.lruvec + lruvec.lists + LRU_INACTIVE_FILE * LIST_HEAD_WORDS);
+  yield* atomic_fetch_or(cpu, folio + page.flags, LRU_MASK);
+  yield* change_lru_size(cpu, LRU_INACTIVE_FILE, 1);
+  yield* unlock_lru(cpu);
 }
 
 /** folio_add_lru: takes a reference for the batch and puts the folio in it; a full batch is moved to the list. */
@@ -117,8 +142,9 @@ function* folio_batch_move_lru(cpu: Cpu, batch: Word): Steps<void> {
     const folio = local_read(cpu, batch + folio_batch.folios + i);
     yield* list_add(cpu, folio + page.lru, head);
     yield* atomic_fetch_or(cpu, folio + page.flags, LRU_MASK);
+    if (cpu.tracing) trace_mm_lru_insertion(cpu, folio, LRU_INACTIVE_ANON);
   }
-  yield* change_lru_size(cpu, nr);
+  yield* change_lru_size(cpu, LRU_INACTIVE_ANON, nr);
   yield* unlock_lru(cpu);
   local_write(cpu, batch + folio_batch.nr, 0);
   yield* release_pages(cpu, batch + folio_batch.folios, nr);

@@ -10,7 +10,13 @@ import type { Steps, Word } from '../memory.ts';
 import { ENOMEM, VM_SOFTDIRTY } from './flags.ts';
 import { all_vmas, mt_has_room, mt_replace } from './maple.ts';
 import { vma_start_write } from './mmap_lock.ts';
-import { anon_vma_clone, chain_is_singular, unlink_anon_vmas } from './rmap.ts';
+import {
+  anon_vma_clone,
+  anon_vma_lock_write,
+  anon_vma_unlock_write,
+  chain_is_singular,
+  unlink_anon_vmas,
+} from './rmap.ts';
 import { kmem_cache_alloc_wait } from './slab.ts';
 
 /** vm_area_alloc: an empty VMA of the mm; 0 when out of memory. */
@@ -106,41 +112,82 @@ export function* split_vma(cpu: Cpu, mm: Word, vma: Word, address: number): Step
   // Both halves are locked against faults until mmap_lock is released: pages move from one VMA to the other.
   yield* vma_start_write(cpu, mm, vma);
   yield* vma_start_write(cpu, mm, upper);
-  yield* write_long(cpu, vma + vm_area.vm_end, address);
+  yield* vma_set_range_locked(cpu, vma, start, address, pgoff);
   if ((yield* vma_link(cpu, mm, upper)) === 0) return upper;
-  yield* write_long(cpu, vma + vm_area.vm_end, end);
+  yield* vma_set_range_locked(cpu, vma, start, end, pgoff);
   yield* unlink_anon_vmas(cpu, upper);
   yield* vm_area_free(cpu, upper);
   return 0;
 }
 
-/** is_mergeable_anon_vma: none of the two has one, or they share it, or the one that has one was never forked. */
-function* is_mergeable_anon_vma(cpu: Cpu, a: Word, b: Word): Steps<boolean> {
-  const of_a = yield* read(cpu, a + vm_area.anon_vma);
-  const of_b = yield* read(cpu, b + vm_area.anon_vma);
-  if (of_a === of_b) return true;
-  if (of_a !== 0 && of_b !== 0) return false;
-  return yield* chain_is_singular(cpu, of_a !== 0 ? a : b);
+/** What is to become part of a VMA, or is one: where, with which flags and which anon_vma (0: none). */
+export interface VmaRange {
+  readonly start: number;
+  readonly end: number;
+  readonly pgoff: number;
+  readonly vm_flags: number;
+  readonly anon_vma: Word;
+  readonly vm_ops: number;
 }
 
-/** can_vma_merge_after: whether `b`, which starts where `a` ends, could be part of it. */
-function* can_merge(cpu: Cpu, a: Word, b: Word): Steps<boolean> {
-  const start = yield* read_long(cpu, a + vm_area.vm_start);
-  const end = yield* read_long(cpu, a + vm_area.vm_end);
-  const pgoff = yield* read_long(cpu, a + vm_area.vm_pgoff);
-  const differ = (yield* read(cpu, a + vm_area.vm_flags)) ^ (yield* read(cpu, b + vm_area.vm_flags));
-  return (
-    end === (yield* read_long(cpu, b + vm_area.vm_start)) &&
-    (yield* read(cpu, a + vm_area.vm_ops)) === VM_OPS_NONE &&
-    (yield* read(cpu, b + vm_area.vm_ops)) === VM_OPS_NONE &&
-    (differ & ~VM_SOFTDIRTY) === 0 &&
-    (yield* read_long(cpu, b + vm_area.vm_pgoff)) === pgoff + (end - start) / PAGE_SIZE &&
-    (yield* is_mergeable_anon_vma(cpu, a, b))
-  );
+/** A VMA as such a range. */
+export function* range_of_vma(cpu: Cpu, vma: Word): Steps<VmaRange> {
+  return {
+    start: yield* read_long(cpu, vma + vm_area.vm_start),
+    end: yield* read_long(cpu, vma + vm_area.vm_end),
+    pgoff: yield* read_long(cpu, vma + vm_area.vm_pgoff),
+    vm_flags: yield* read(cpu, vma + vm_area.vm_flags),
+    anon_vma: yield* read(cpu, vma + vm_area.anon_vma),
+    vm_ops: yield* read(cpu, vma + vm_area.vm_ops),
+  };
 }
 
-/** Merges `b` into `a`, or `a` into `b` where only `b` has the anon_vma that the pages point to. Returns what is left. */
-function* merge_two(cpu: Cpu, mm: Word, a: Word, b: Word): Steps<Word> {
+/**
+ * is_mergeable_anon_vma: they are the same, or one has none and `neighbour` (0: nobody is asked) was never forked. A
+ * neighbour that has none itself counts as forked, so that a range with pages does not go into a VMA without: so it is
+ * from v2.6.39 to v6.15; later kernels merge them.
+ */
+function* is_mergeable_anon_vma(cpu: Cpu, a: Word, b: Word, neighbour: Word): Steps<boolean> {
+  if ((a === 0 || b === 0) && (neighbour === 0 || (yield* chain_is_singular(cpu, neighbour)))) return true;
+  return a === b;
+}
+
+/** is_mergeable_vma: nothing but the place tells them apart. */
+function is_mergeable_vma(a: VmaRange, b: VmaRange): boolean {
+  const differ = a.vm_flags ^ b.vm_flags;
+  return a.vm_ops === VM_OPS_NONE && b.vm_ops === VM_OPS_NONE && (differ & ~VM_SOFTDIRTY) === 0;
+}
+
+/** can_vma_merge_after: whether the range, with this anon_vma, could be the end of `prev` (0: there is none). */
+export function* can_vma_merge_after(cpu: Cpu, prev: Word, range: VmaRange, anon_vma: Word): Steps<boolean> {
+  if (prev === 0) return false;
+  const before = yield* range_of_vma(cpu, prev);
+  if (before.end !== range.start || !is_mergeable_vma(before, range)) return false;
+  if (before.pgoff + (before.end - before.start) / PAGE_SIZE !== range.pgoff) return false;
+  return yield* is_mergeable_anon_vma(cpu, anon_vma, before.anon_vma, prev);
+}
+
+/** can_vma_merge_before: whether the range could be the beginning of `next` (0: there is none). */
+export function* can_vma_merge_before(cpu: Cpu, next: Word, range: VmaRange): Steps<boolean> {
+  if (next === 0) return false;
+  const behind = yield* range_of_vma(cpu, next);
+  if (behind.start !== range.end || !is_mergeable_vma(range, behind)) return false;
+  if (range.pgoff + (range.end - range.start) / PAGE_SIZE !== behind.pgoff) return false;
+  return yield* is_mergeable_anon_vma(cpu, range.anon_vma, behind.anon_vma, next);
+}
+
+/** The VMAs before and behind one that is in the tree; 0 where there is none. */
+export function* vma_neighbours(cpu: Cpu, mm: Word, vma: Word): Steps<{ prev: Word; next: Word }> {
+  const vmas = yield* all_vmas(cpu, mm);
+  const at = vmas.indexOf(vma);
+  return { prev: vmas[at - 1] ?? 0, next: vmas[at + 1] ?? 0 };
+}
+
+/**
+ * Merges `b` into `a`, or `a` into `b` where only `b` has the anon_vma that the pages point to. Returns what is left, 0
+ * where memory is out and nothing changed.
+ */
+export function* merge_two(cpu: Cpu, mm: Word, a: Word, b: Word): Steps<Word> {
   const keep_b = (yield* read(cpu, a + vm_area.anon_vma)) === 0 && (yield* read(cpu, b + vm_area.anon_vma)) !== 0;
   const kept = keep_b ? b : a;
   const gone = keep_b ? a : b;
@@ -149,13 +196,11 @@ function* merge_two(cpu: Cpu, mm: Word, a: Word, b: Word): Steps<Word> {
   const start = yield* read_long(cpu, a + vm_area.vm_start);
   const pgoff = yield* read_long(cpu, a + vm_area.vm_pgoff);
   const end = yield* read_long(cpu, b + vm_area.vm_end);
-  const old_start = yield* read_long(cpu, kept + vm_area.vm_start);
-  const old_end = yield* read_long(cpu, kept + vm_area.vm_end);
-  const old_pgoff = yield* read_long(cpu, kept + vm_area.vm_pgoff);
-  yield* vma_set_range(cpu, kept, start, end, pgoff);
+  const before = yield* range_of_vma(cpu, kept);
+  yield* vma_set_range_locked(cpu, kept, start, end, pgoff);
   const vmas = (yield* all_vmas(cpu, mm)).filter((vma) => vma !== gone);
   if ((yield* vma_relink(cpu, mm, vmas)) !== 0) {
-    yield* vma_set_range(cpu, kept, old_start, old_end, old_pgoff);
+    yield* vma_set_range_locked(cpu, kept, before.start, before.end, before.pgoff);
     return 0;
   }
   yield* vma_mark_detached(cpu, gone, true);
@@ -164,18 +209,38 @@ function* merge_two(cpu: Cpu, mm: Word, a: Word, b: Word): Steps<Word> {
   return kept;
 }
 
+/** vma_set_range of a VMA that pages may point to: what looks for them through the anon_vma waits (vma_prepare). */
+export function* vma_set_range_locked(cpu: Cpu, vma: Word, start: number, end: number, pgoff: number): Steps<void> {
+  const anon_vma = yield* read(cpu, vma + vm_area.anon_vma);
+  if (anon_vma !== 0) yield* anon_vma_lock_write(cpu, anon_vma);
+  yield* vma_set_range(cpu, vma, start, end, pgoff);
+  if (anon_vma !== 0) yield* anon_vma_unlock_write(cpu, anon_vma);
+}
+
 /** vma_merge: joins `vma` with the VMAs that touch it, where nothing tells them apart. Returns the VMA it is now in. */
 export function* vma_merge(cpu: Cpu, mm: Word, vma: Word): Steps<Word> {
-  let vmas = yield* all_vmas(cpu, mm);
-  const prev = vmas[vmas.indexOf(vma) - 1];
+  const { prev, next } = yield* vma_neighbours(cpu, mm, vma);
+  const range = yield* range_of_vma(cpu, vma);
+  const with_prev = yield* can_vma_merge_after(cpu, prev, range, range.anon_vma);
+  let with_next = yield* can_vma_merge_before(cpu, next, range);
+  if (with_prev && with_next) {
+    const of_prev = yield* read(cpu, prev + vm_area.anon_vma);
+    with_next = yield* is_mergeable_anon_vma(cpu, of_prev, yield* read(cpu, next + vm_area.anon_vma), 0);
+  }
   let current = vma;
-  if (prev !== undefined && (yield* can_merge(cpu, prev, vma))) {
-    current = (yield* merge_two(cpu, mm, prev, vma)) || current;
-  }
-  vmas = yield* all_vmas(cpu, mm);
-  const next = vmas[vmas.indexOf(current) + 1];
-  if (next !== undefined && (yield* can_merge(cpu, current, next))) {
-    current = (yield* merge_two(cpu, mm, current, next)) || current;
-  }
+  if (with_prev) current = (yield* merge_two(cpu, mm, prev, vma)) || current;
+  if (with_next) current = (yield* merge_two(cpu, mm, current, next)) || current;
   return current;
+}
+
+/** What vma_modify has split off: [start, end) of `vma` as a VMA of its own; 0 when out of memory. */
+export function* vma_isolate(cpu: Cpu, mm: Word, vma: Word, start: number, end: number): Steps<Word> {
+  let inside = vma;
+  if ((yield* read_long(cpu, vma + vm_area.vm_start)) < start) {
+    inside = yield* split_vma(cpu, mm, vma, start);
+    if (inside === 0) return 0;
+  }
+  if ((yield* read_long(cpu, inside + vm_area.vm_end)) > end && (yield* split_vma(cpu, mm, inside, end)) === 0)
+    return 0;
+  return inside;
 }

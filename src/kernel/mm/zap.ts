@@ -19,6 +19,7 @@ import { virt_to_page } from '../cpu.ts';
 import { PRINTK_BAD_PAGE_MAP, printk } from '../printk.ts';
 import { add_mm_counter } from './anon.ts';
 import { tlb_flush_mmu, tlb_flush_range, tlb_remove_page } from './mmu_gather.ts';
+import { next_boundary } from './pagewalk.ts';
 import { mm_add_pgtables, pagetable_dtor, pgd_offset } from './pgalloc.ts';
 import { pte_offset_map_lock, pte_unmap_unlock, table_of } from './pgtable-generic.ts';
 import { folio_remove_rmap_pte, unlink_anon_vmas } from './rmap.ts';
@@ -85,11 +86,6 @@ export function* unmap_page_range(cpu: Cpu, mm: Word, start: number, end: number
     if (!pmd_none(yield* read_64(cpu, pmd))) yield* zap_pte_range(cpu, mm, pmd, at, next);
     at = next;
   }
-}
-
-/** pgd_addr_end and its like: the first multiple of `size` above `address`. */
-function next_boundary(address: number, size: number): number {
-  return (Math.floor(address / size) + 1) * size;
 }
 
 function align_down(address: number, size: number): number {

@@ -10,7 +10,7 @@ import {
   _PAGE_UFFD_WP,
   _PAGE_USER,
 } from '../../kernel/arch/x86/pgtable.ts';
-import { entryPfn } from '../../machine/proc.ts';
+import { entryPfn } from '../../machine/proc/walk.ts';
 
 /** Bits of the low half, from the lowest on: the letter that a row of bits has, and what it means. */
 const LOW: readonly (readonly [bit: number, name: string, meaning: string])[] = [

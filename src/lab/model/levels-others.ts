@@ -135,7 +135,7 @@ export const OTHER_LEVELS: readonly Level[] = [
       },
     ],
     hint: 'CPU 0 takes the old entry out, and has to wait until CPU 1 has dropped its translation. There, let CPU 1 go on to its end.',
-    schedule: '0:72,1:110,0:18.1dzde',
+    schedule: '0:72,1:112,0:18.1dzde',
     lesson:
       'MADV_DONTNEED takes mmap_lock for reading only. That an entry is filled anew while another CPU is between taking the old one out and storing its own is prevented by the lock of its table alone. No CPU needs to be preempted for it: it waits there anyway.',
     defence: 'ptl',
@@ -160,7 +160,7 @@ export const OTHER_LEVELS: readonly Level[] = [
       { text: 'It does not', isRight: true, means: 'A fault under the VMA lock never looks at mmap_lock.' },
     ],
     hint: 'Let CPU 0 find its VMA and go into the fault, up to where it looks for the anon_vma. Then let CPU 1 unmap.',
-    schedule: '0:35,1:148,0:140,1:92.zdg1t',
+    schedule: '0:35,1:149,0:140,1:92.zdg1t',
     lesson:
       'Since faults need only the lock of one VMA, whoever changes or removes a VMA write-locks it first: vma_start_write waits for the faults under way, and turns later ones away.',
     defence: 'vma_write_lock',
@@ -215,7 +215,7 @@ export const OTHER_LEVELS: readonly Level[] = [
       },
     ],
     hint: 'Let CPU 0 store once, then CPU 1 do all it has to do, then CPU 0 store again.',
-    schedule: '0:6,1:153,0:3.8qhqv',
+    schedule: '0:6,1:155,0:3.8qhqv',
     lesson:
       'A frame may get a new owner only when no CPU can reach it any more: v6.8 collects the pages it zaps, flushes the TLBs, and frees them then. Where that went wrong, programs wrote into pages of others.',
     defence: 'tlb_flush',
@@ -244,7 +244,7 @@ export const OTHER_LEVELS: readonly Level[] = [
       },
     ],
     hint: 'Let the entry of CPU 0 go out to memory first; its zeroes stay in the buffer. Then let CPU 1 read.',
-    schedule: '0:80,0w52462:1,1:7,0w62464:1,0:8.hv6tl',
+    schedule: '0:80,0w52462:1,1:7,0w62464:1,0:8.bemeu',
     lesson:
       'What is published must be there before the pointer to it. v6.8 has a write barrier between the zeroes and the entry. On x86 stores leave in order, and it only binds the compiler; elsewhere it is an instruction.',
     defence: 'uptodate_barrier',

@@ -9,7 +9,7 @@ import { Timeline } from '../../report/timeline.ts';
 import type { Moment, Outcome } from '../../report/timeline.ts';
 import type { RecordedStep } from '../../explore/record.ts';
 import { UsageError } from '../../machine/usage-error.ts';
-import { entryPfn } from '../../machine/proc.ts';
+import { entryPfn } from '../../machine/proc/walk.ts';
 import { planOf, targetOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 

@@ -10,6 +10,7 @@ import type { Events } from './events.ts';
 import { StepLayout, lanesOf, widthOf } from './lanes.ts';
 import type { Lanes } from './lanes.ts';
 import { domainOf, questionsOf } from './predict.ts';
+import type { Player } from './player.ts';
 import type { Question } from './predict.ts';
 import type { Session, StepView } from './session.ts';
 
@@ -26,6 +27,17 @@ export interface TimelineView {
   readonly questions: readonly Question[];
   /** What a step is called, also one without a name of its own. */
   readonly told: (view: StepView) => string;
+}
+
+/** What panels along the timeline are given. `version` goes up with every change of the session or the player. */
+export interface TimelineProps {
+  readonly session: Session;
+  readonly player: Player;
+  readonly version: number;
+  readonly view: TimelineView;
+  readonly cursor: number;
+  /** What is to come is not told. */
+  readonly hides: boolean;
 }
 
 const views = new WeakMap<FailureText, TimelineView>();

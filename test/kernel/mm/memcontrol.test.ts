@@ -22,7 +22,7 @@ import { handle_interrupts } from '../../../src/kernel/smp.ts';
 import type { Op } from '../../../src/kernel/program.ts';
 import { boot } from '../../../src/machine/boot.ts';
 import type { Machine } from '../../../src/machine/boot.ts';
-import { memcgFiles } from '../../../src/machine/proc-text.ts';
+import { memcgFiles } from '../../../src/machine/proc/memcg-files.ts';
 import { snapshot } from '../../../src/machine/snapshot.ts';
 import { bringUp, cpuOf, interleave, run } from '../../support/cpus.ts';
 
@@ -40,8 +40,13 @@ function groups(...limits: number[]): { machine: Machine; cpu: Cpu; chain: Word[
 const usages = (machine: Machine, chain: readonly Word[]): number[] =>
   chain.map((group) => machine.words[group + mem_cgroup.usage]!);
 const stock = (cpu: Cpu): number => cpu.words[cpu.area + cpu_area.stock_pages]!;
-const files = (machine: Machine, group: Word): Record<string, string[]> =>
-  memcgFiles(snapshot(machine.buffer).memcgs.find(({ word }) => word === group)!);
+const files = (machine: Machine, group: Word): Record<string, string[]> => {
+  const s = snapshot(machine.buffer);
+  return memcgFiles(
+    s,
+    s.memcgs.find(({ word }) => word === group)!,
+  );
+};
 /** A struct page that nothing else uses. */
 const folio = (cpu: Cpu, n: number): Word => cpu.mem_map + (cpu.layout.frames - 1 - n) * 16;
 

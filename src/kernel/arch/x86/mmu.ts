@@ -15,14 +15,15 @@ import {
 import type { Steps, Word } from '../../memory.ts';
 import { begin_fault, end_fault } from '../../meter.ts';
 import { SIGBUS, X86_PF_PROT, X86_PF_USER, X86_PF_WRITE } from '../../mm/flags.ts';
+import { trace_page_fault_end, trace_page_fault_user } from '../../trace.ts';
 import { do_user_addr_fault } from './fault.ts';
 import { PAGE_SIZE, _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW, PMD_SIZE } from './pgtable.ts';
 import { tlb_insert } from './tlb.ts';
 
 /** Faults that one access may take before the machine is called broken: losing races is normal, not for ever. */
-const MAX_FAULTS_PER_ACCESS = 1000;
+export const MAX_FAULTS_PER_ACCESS = 1000;
 
-/** Result of an access: the value loaded (0 for a store), the faults it took, the signal that ended it (0: none). */
+/** Result of an access: the value loaded, unsigned (0 for a store), the faults it took, the signal that ended it (0: none). */
 export class AccessResult {
   value = 0;
   faults = 0;
@@ -95,6 +96,16 @@ function* use_entry(cpu: Cpu, slot: Word, page_number: number, offset: number, w
   }
 }
 
+/** Takes the fault of a translation of `address` that failed: 0 to try again, or the signal that ends the access. */
+export function* take_fault(cpu: Cpu, mm: Word, address: number): Steps<number> {
+  const since = !STEPPED && --cpu.fault_countdown === 0 ? begin_fault(cpu) : 0;
+  if (cpu.tracing) trace_page_fault_user(cpu, address);
+  const signal = yield* do_user_addr_fault(cpu, mm, cpu.error_code, address);
+  if (cpu.tracing) trace_page_fault_end(cpu, signal);
+  if (since !== 0) end_fault(cpu, since);
+  return signal;
+}
+
 /** A user program's load or store of the aligned 32-bit word at `address`, with all the faults it takes. */
 export function* user_access(
   cpu: Cpu,
@@ -112,12 +123,10 @@ export function* user_access(
     const word = yield* translate(cpu, mm, address, write);
     if (word !== 0) {
       if (write) yield* user_store(cpu, word, value);
-      else result.value = yield* user_load(cpu, word);
+      else result.value = (yield* user_load(cpu, word)) >>> 0;
       return;
     }
-    const since = !STEPPED && --cpu.fault_countdown === 0 ? begin_fault(cpu) : 0;
-    const signal = yield* do_user_addr_fault(cpu, mm, cpu.error_code, address);
-    if (since !== 0) end_fault(cpu, since);
+    const signal = yield* take_fault(cpu, mm, address);
     if (signal !== 0) {
       result.faults = faults + 1;
       result.signal = signal;

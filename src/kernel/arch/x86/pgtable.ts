@@ -139,6 +139,11 @@ export function pte_mkyoung(pte: Entry): Entry {
   return { lo: pte.lo | _PAGE_ACCESSED, hi: pte.hi };
 }
 
+/** pte_mkclean: not Dirty, wherever that is kept; Soft-Dirty stays. */
+export function pte_mkclean(pte: Entry): Entry {
+  return { lo: pte.lo & ~_PAGE_DIRTY, hi: pte.hi & ~_PAGE_SAVED_DIRTY_HI };
+}
+
 /** pte_sw_mkyoung: nothing on x86, where the hardware sets Accessed. */
 export function pte_sw_mkyoung(pte: Entry): Entry {
   return pte;

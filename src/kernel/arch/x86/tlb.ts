@@ -24,8 +24,15 @@ import {
 } from '../../memory.ts';
 import type { Steps, Word } from '../../memory.ts';
 import { cpu_online, raise_interrupt, wait_for_answer } from '../../smp.ts';
+import {
+  TLB_FLUSH_ALL_PAGES,
+  TLB_FLUSH_ON_TASK_SWITCH,
+  TLB_LOCAL_MM_SHOOTDOWN,
+  TLB_REMOTE_SEND_IPI,
+  trace_tlb_flush,
+} from '../../trace.ts';
 import { PAGE_SIZE } from './pgtable.ts';
-import { flush_tlb_local } from './tlbflush.ts';
+import { flush_tlb_local, pages_flushed } from './tlbflush.ts';
 
 /** An end of a range that means "everything". */
 export const TLB_FLUSH_ALL = 0x1000000000000;
@@ -66,6 +73,7 @@ export function* switch_mm(cpu: Cpu, prev: Word, next: Word): Steps<void> {
   yield* cpumask_clear_cpu(cpu, prev);
   yield* cpumask_set_cpu(cpu, next);
   flush_tlb_local(cpu, 0, TLB_FLUSH_ALL);
+  if (cpu.tracing) trace_tlb_flush(cpu, TLB_FLUSH_ON_TASK_SWITCH, TLB_FLUSH_ALL_PAGES);
 }
 
 /** flush_tlb_mm: the whole address space. */
@@ -78,6 +86,7 @@ export function* flush_tlb_mm_range(cpu: Cpu, mm: Word, start: number, end: numb
   if (!defended(cpu, D_TLB_FLUSH)) return;
   flush_tlb_local(cpu, start, end);
   count_vm_event(cpu, NR_TLB_LOCAL_FLUSH);
+  if (cpu.tracing) trace_tlb_flush(cpu, TLB_LOCAL_MM_SHOOTDOWN, pages_flushed(start, end));
   let asked = false;
   for (let target = 0; target < cpu.cpus; target++) {
     if (target === cpu.id) continue;
@@ -93,6 +102,7 @@ export function* flush_tlb_mm_range(cpu: Cpu, mm: Word, start: number, end: numb
   }
   if (!asked) return;
   count_vm_event(cpu, NR_TLB_REMOTE_FLUSH);
+  if (cpu.tracing) trace_tlb_flush(cpu, TLB_REMOTE_SEND_IPI, pages_flushed(start, end));
   for (let target = 0; target < cpu.cpus; target++) {
     if (target !== cpu.id) yield* wait_for_answer(cpu, request_slot(cpu, target, cpu.id), target);
   }

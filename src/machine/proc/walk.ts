@@ -1,4 +1,4 @@
-// Views of a live process as Linux gives them in /proc: page-table walk, pagemap.
+// A walk of a live process's page table, and its entries of /proc/PID/pagemap.
 import {
   FRAME_SHIFT,
   MAPLE_SLOT_WORDS,
@@ -8,10 +8,10 @@ import {
   mm_struct,
   page,
   vma as vm_area,
-} from '../kernel/layout.ts';
-import { pgd_index, pmd_index, pte_index, pud_index } from '../kernel/arch/x86/pgtable.ts';
-import { VM_READ, VM_SOFTDIRTY } from '../kernel/mm/flags.ts';
-import type { Machine } from './boot.ts';
+} from '../../kernel/layout.ts';
+import { pgd_index, pmd_index, pte_index, pud_index } from '../../kernel/arch/x86/pgtable.ts';
+import { VM_READ, VM_SOFTDIRTY } from '../../kernel/mm/flags.ts';
+import type { Machine } from '../boot.ts';
 
 /** The entries on the way to an address, top down; an entry that is not reached is 0. */
 export interface Walk {

@@ -1,0 +1,283 @@
+// Random programs of memory operations, by fast-check: a few pages where tables meet, ranges that overlap, calls that
+// fail among those that do not.
+import fc from 'fast-check';
+import {
+  MADV_DONTNEED,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from '../kernel/mm/flags.ts';
+import type { AccessSize } from '../kernel/program.ts';
+import { ARENA_START, MACHINE, PAGE, START_BRK, WINDOWS } from './program.ts';
+import type { Kind, Operation, Program, Window } from './program.ts';
+
+const MAP_FLAGS: number = MAP_PRIVATE | MAP_ANONYMOUS;
+const READ_WRITE: number = PROT_READ | PROT_WRITE;
+const MAX_OPERATIONS = 14;
+const MAX_RANGE = 7;
+
+/** How often each kind comes, in proportion. */
+const WEIGHTS: Readonly<Record<Kind, number>> = {
+  store: 8,
+  load: 6,
+  touch: 5,
+  mmap: 3,
+  munmap: 2,
+  mprotect: 4,
+  madvise: 4,
+  brk: 2,
+  atomic_add: 2,
+  mremap: 3,
+  mlock: 2,
+  munlock: 2,
+  fork: 3,
+  as: 4,
+  exit_process: 1,
+  clear_refs: 1,
+};
+
+const mapped = WINDOWS.filter(({ start }) => start !== START_BRK);
+
+/** A page of a window: mostly of the first, now and then one behind its end. */
+const page: fc.Arbitrary<number> = fc
+  .oneof(
+    { weight: 6, arbitrary: fc.constant(WINDOWS[0]!) },
+    ...WINDOWS.slice(1).map((window) => ({ weight: 1, arbitrary: fc.constant(window) })),
+  )
+  .chain(({ start, pages }) => fc.nat(pages).map((i) => start + i * PAGE));
+
+/** Addresses of calls: of pages, and now and then in the middle of one. */
+const callAddress: fc.Arbitrary<number> = fc.oneof(
+  { weight: 30, arbitrary: page },
+  { weight: 1, arbitrary: page.map((address) => address + 8) },
+);
+
+/** Lengths of what is mapped: it may be made present as a whole. */
+const mapLength: fc.Arbitrary<number> = fc.oneof(
+  { weight: 30, arbitrary: fc.integer({ min: 1, max: MAX_RANGE }).map((pages) => pages * PAGE) },
+  { weight: 2, arbitrary: fc.integer({ min: 1, max: MAX_RANGE }).map((pages) => pages * PAGE - 100) },
+  { weight: 1, arbitrary: fc.constant(0) },
+);
+
+/** Lengths of ranges of which only what is mapped counts. */
+const rangeLength: fc.Arbitrary<number> = fc.oneof(
+  { weight: 30, arbitrary: mapLength },
+  { weight: 1, arbitrary: fc.constantFrom(0x200000, 0x40000000) },
+);
+
+/** Where a word of a page is accessed. */
+const accessAddress: fc.Arbitrary<number> = fc
+  .tuple(page, fc.constantFrom(0, 0, 4, 1, 6, 2044, 4092, 4093, 4095))
+  .map(([address, offset]) => address + offset);
+
+const value: fc.Arbitrary<number> = fc.integer({ min: 1, max: 255 });
+const size: fc.Arbitrary<AccessSize | undefined> = fc.constantFrom<AccessSize | undefined>(undefined, 1, 2, 4, 8);
+const rights: fc.Arbitrary<number> = fc.constantFrom(
+  READ_WRITE,
+  READ_WRITE,
+  READ_WRITE,
+  PROT_READ,
+  PROT_READ,
+  PROT_NONE,
+  PROT_WRITE,
+  7,
+);
+const processNumber: fc.Arbitrary<number> = fc.integer({ min: 0, max: 3 });
+
+const withSize = (bytes: AccessSize | undefined): { size?: AccessSize } => (bytes === undefined ? {} : { size: bytes });
+
+const mapFlags: fc.Arbitrary<number> = fc
+  .tuple(fc.constantFrom(MAP_FIXED, MAP_FIXED, MAP_FIXED, 0), fc.constantFrom(0, 0, 0, ...MACHINE.mapFlags))
+  .map(([fixed, more]) => MAP_FLAGS | fixed | more);
+
+/** One operation of a kind. */
+const OPERATIONS: { readonly [K in Kind]: fc.Arbitrary<Extract<Operation, { op: K }>> } = {
+  mmap: fc
+    .tuple(callAddress, mapLength, rights, mapFlags)
+    .map(([addr, length, prot, flags]) => ({ op: 'mmap', addr, length, prot, flags })),
+  munmap: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munmap', addr, length })),
+  mprotect: fc
+    .tuple(callAddress, rangeLength, rights)
+    .map(([addr, length, prot]) => ({ op: 'mprotect', addr, length, prot })),
+  madvise: fc
+    .tuple(callAddress, rangeLength, fc.constantFrom(MADV_DONTNEED, ...MACHINE.advice))
+    .map(([addr, length, advice]) => ({ op: 'madvise', addr, length, advice })),
+  brk: fc
+    .tuple(fc.integer({ min: -1, max: 8 }), fc.constantFrom(0, 0, 100))
+    .map(([pages, more]) => ({ op: 'brk', addr: START_BRK + pages * PAGE + more })),
+  load: fc.tuple(accessAddress, size).map(([addr, bytes]) => ({ op: 'load', addr, ...withSize(bytes) })),
+  store: fc
+    .tuple(accessAddress, value, size)
+    .map(([addr, stored, bytes]) => ({ op: 'store', addr, value: stored, ...withSize(bytes) })),
+  touch: fc
+    .tuple(page, fc.integer({ min: 1, max: MAX_RANGE }), fc.boolean(), value)
+    .map(([addr, pages, write, stored]) => ({ op: 'touch', addr, pages, write, value: stored })),
+  atomic_add: fc
+    .tuple(page, fc.constantFrom(0, 4, 4092), value)
+    .map(([addr, offset, added]) => ({ op: 'atomic_add', addr: addr + offset, value: added })),
+  mremap: fc
+    .tuple(
+      callAddress,
+      rangeLength,
+      mapLength,
+      fc.constantFrom(
+        0,
+        MREMAP_MAYMOVE,
+        MREMAP_MAYMOVE,
+        MREMAP_MAYMOVE | MREMAP_FIXED,
+        MREMAP_MAYMOVE | MREMAP_FIXED,
+        MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+      ),
+      page,
+    )
+    .map(([addr, before, after, flags, to]) => ({
+      op: 'mremap',
+      addr,
+      old_length: before,
+      new_length: after,
+      flags,
+      ...((flags & MREMAP_FIXED) === 0 ? {} : { new_addr: to }),
+    })),
+  mlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'mlock', addr, length })),
+  munlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munlock', addr, length })),
+  fork: fc.integer({ min: 1, max: 3 }).map((child) => ({ op: 'fork', child })),
+  as: processNumber.map((process) => ({ op: 'as', process })),
+  exit_process: fc.integer({ min: 1, max: 3 }).map((process) => ({ op: 'exit_process', process })),
+  clear_refs: fc.constant({ op: 'clear_refs' }),
+};
+
+function operationOf(kinds: readonly Kind[]): fc.Arbitrary<Operation> {
+  return fc.oneof(
+    ...kinds.map((kind) => ({ weight: WEIGHTS[kind], arbitrary: OPERATIONS[kind] as fc.Arbitrary<Operation> })),
+  );
+}
+
+/** A window whole, readable and writable. */
+function wholeWindow({ start, pages }: Window): Operation {
+  return { op: 'mmap', addr: start, length: pages * PAGE, prot: READ_WRITE, flags: MAP_FLAGS | MAP_FIXED };
+}
+
+/** What most programs begin with: something that is mapped. */
+const opening: fc.Arbitrary<readonly Operation[]> = fc.oneof<fc.MaybeWeightedArbitrary<readonly Operation[]>[]>(
+  { weight: 6, arbitrary: fc.constant([wholeWindow(WINDOWS[0]!)]) },
+  { weight: 2, arbitrary: fc.constant(mapped.map(wholeWindow)) },
+  { weight: 1, arbitrary: fc.constant([]) },
+);
+
+/** A program of one thread. */
+export function lonePrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
+  return fc
+    .tuple(opening, fc.array(operationOf(kinds), { minLength: 1, maxLength: MAX_OPERATIONS, size: 'max' }))
+    .map(([first, operations]) => ({
+      before: [...first.filter(({ op }) => kinds.includes(op)), ...operations],
+      threads: [],
+      after: [],
+    }));
+}
+
+const MAX_THREADS = 3;
+const MAX_THREAD_OPERATIONS = 5;
+
+/** What a thread does with one page: accesses, and at times it is thrown away. */
+function pageOperation(pages: readonly number[], kinds: readonly Kind[]): fc.Arbitrary<Operation> {
+  const at = fc.constantFrom(...pages);
+  const choices: fc.WeightedArbitrary<Operation>[] = [];
+  const add = (kind: Kind, weight: number, arbitrary: fc.Arbitrary<Operation>): void => {
+    if (kinds.includes(kind)) choices.push({ weight, arbitrary });
+  };
+  add(
+    'load',
+    2,
+    at.map((addr) => ({ op: 'load', addr })),
+  );
+  add(
+    'store',
+    4,
+    fc.tuple(at, value).map(([addr, stored]) => ({ op: 'store', addr, value: stored })),
+  );
+  add(
+    'touch',
+    1,
+    fc.tuple(at, value).map(([addr, stored]) => ({ op: 'touch', addr, pages: 1, write: true, value: stored })),
+  );
+  add(
+    'madvise',
+    1,
+    at.map((addr) => ({ op: 'madvise', addr, length: PAGE, advice: MADV_DONTNEED })),
+  );
+  return fc.oneof(...choices);
+}
+
+/** Several threads, each on pages of its own in the same window: all that is seen is certain. */
+export function apartPrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
+  const [window] = WINDOWS as readonly [Window, ...Window[]];
+  return fc
+    .integer({ min: 2, max: MAX_THREADS })
+    .chain((threads) =>
+      fc.tuple(
+        ...Array.from({ length: threads }, (_, thread) => {
+          const pages = Array.from({ length: window.pages }, (_unused, i) => i).filter((i) => i % threads === thread);
+          const addresses = pages.map((i) => window.start + i * PAGE);
+          return fc.array(pageOperation(addresses, kinds), {
+            minLength: 1,
+            maxLength: MAX_THREAD_OPERATIONS,
+            size: 'max',
+          });
+        }),
+      ),
+    )
+    .map((threads) => ({
+      before: [wholeWindow(window)],
+      threads,
+      after: kinds.includes('touch')
+        ? [{ op: 'touch', addr: window.start, pages: window.pages, write: false, value: 0 }]
+        : [],
+    }));
+}
+
+/** Several threads on the same few pages, which nobody throws away: what is there in the end is certain, not who came. */
+export function sharedPrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
+  const [window] = WINDOWS as readonly [Window, ...Window[]];
+  const addresses = [5, 6].map((i) => window.start + i * PAGE);
+  const operation = pageOperation(
+    addresses,
+    kinds.filter((kind) => kind !== 'madvise'),
+  );
+  return fc
+    .array(fc.array(operation, { minLength: 1, maxLength: MAX_THREAD_OPERATIONS, size: 'max' }), {
+      minLength: 2,
+      maxLength: MAX_THREADS,
+      size: 'max',
+    })
+    .map((threads) => ({
+      before: [wholeWindow(window)],
+      threads,
+      shares: true,
+      after: kinds.includes('munmap') ? [{ op: 'munmap', addr: ARENA_START, length: 0x40000000 }] : [],
+    }));
+}
+
+/** Of so many programs one has threads that keep apart, another threads that share their pages. */
+const THREADS_EVERY = 12;
+
+/** `count` programs, the same for the same seed: most of one thread, some of several. */
+export function programsOf(kinds: readonly Kind[], count: number, seed: number): Program[] {
+  const some = (arbitrary: fc.Arbitrary<Program>): Program[] =>
+    fc.sample(arbitrary, { seed, numRuns: Math.ceil(count / THREADS_EVERY) + 1 });
+  const hasAccesses = kinds.includes('load') || kinds.includes('store');
+  const programs = fc.sample(lonePrograms(kinds), { seed, numRuns: Math.max(1, count) }).slice(0, count);
+  if (!hasAccesses || !kinds.includes('mmap')) return programs;
+  const apart = some(apartPrograms(kinds));
+  const shared = some(sharedPrograms(kinds));
+  return programs.map((program, i) => {
+    const nth = Math.floor(i / THREADS_EVERY);
+    if (i % THREADS_EVERY === THREADS_EVERY - 1) return apart[nth] ?? program;
+    return i % THREADS_EVERY === THREADS_EVERY - 2 ? (shared[nth] ?? program) : program;
+  });
+}
