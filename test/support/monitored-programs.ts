@@ -1,11 +1,14 @@
-// Random programs of a process whose memory a monitor watches: CPUs touch, discard, map anew, watch and unwatch pages of
-// one region, while the last CPU answers.
+// Random programs of a process whose memory a monitor watches: CPUs touch, discard, map anew, move, lock, watch and unwatch
+// pages of one region, while the last CPU answers.
 import fc from 'fast-check';
 import type { Op } from '../../src/kernel/program.ts';
 import { A, PAGE, load, map } from './family.ts';
 
 const PAGES = 8;
 const MADV_DONTNEED = 4;
+const MADV_POPULATE_WRITE = 23;
+const MREMAP_MAYMOVE_FIXED = 3;
+const MREMAP_DONTUNMAP = 4;
 
 const watch: Op = { op: 'uffd_register', addr: A, length: PAGES * PAGE };
 
@@ -27,9 +30,23 @@ const word = fc
 
 const value = fc.integer({ min: 1, max: 1_000_000 });
 
+/** A range goes to another page of the region, and its place may stay. */
+const moves = fc
+  .tuple(range, fc.integer({ min: 0, max: PAGES - 1 }), fc.constantFrom(0, MREMAP_DONTUNMAP))
+  .map(([{ addr, length }, page, more]): Op => {
+    const flags = MREMAP_MAYMOVE_FIXED | more;
+    return { op: 'mremap', addr, old_length: length, new_length: length, flags, new_addr: A + page * PAGE };
+  });
+
 const operation: fc.Arbitrary<Op> = fc.oneof(
   { weight: 6, arbitrary: word.map((addr): Op => ({ op: 'load', addr })) },
   { weight: 6, arbitrary: fc.tuple(word, value).map(([addr, stored]): Op => ({ op: 'store', addr, value: stored })) },
+  { weight: 1, arbitrary: word.map((addr): Op => ({ op: 'load', addr: addr + 2, size: 1 })) },
+  { weight: 1, arbitrary: word.map((addr): Op => ({ op: 'store', addr: addr + 1, value: 5, size: 1 })) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(word, value).map(([addr, added]): Op => ({ op: 'atomic_add', addr, value: added })),
+  },
   { weight: 4, arbitrary: range.map((at): Op => ({ op: 'madvise', ...at, advice: MADV_DONTNEED })) },
   { weight: 2, arbitrary: range.map((at): Op => ({ op: 'uffd_register', ...at })) },
   { weight: 1, arbitrary: range.map((at): Op => ({ op: 'uffd_unregister', ...at })) },
@@ -39,6 +56,13 @@ const operation: fc.Arbitrary<Op> = fc.oneof(
   },
   { weight: 1, arbitrary: range.map((at): Op => ({ op: 'uffd_zeropage', ...at })) },
   { weight: 1, arbitrary: range.map((at): Op => ({ op: 'uffd_wake', ...at })) },
+  { weight: 1, arbitrary: range.map((at): Op => ({ op: 'mlock', ...at })) },
+  { weight: 1, arbitrary: range.map((at): Op => ({ op: 'madvise', ...at, advice: MADV_POPULATE_WRITE })) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(range, fc.constantFrom(1, 3)).map(([at, prot]): Op => ({ op: 'mprotect', ...at, prot })),
+  },
+  { weight: 1, arbitrary: moves },
   { weight: 1, arbitrary: range.map((at): Op => ({ op: 'munmap', ...at })) },
   { weight: 2, arbitrary: range.map((at): Op => ({ op: 'mmap', ...at, prot: 3, flags: 0x32 })) },
 );

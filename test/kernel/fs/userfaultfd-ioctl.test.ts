@@ -5,6 +5,10 @@ import {
   EINVAL,
   ENOENT,
   MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
   PROT_NONE,
   PROT_READ,
   VM_UFFD_MISSING,
@@ -127,6 +131,72 @@ describe('copy and zeropage', () => {
     expect(family.run([copy(0, 1, 8), load(0)]).map(({ value }) => value)).toEqual([PAGE, 8]);
     family.end();
   });
+});
+
+describe('what moves', () => {
+  const move = (from: number, pages: number, to: number, dontunmap = false): Op => ({
+    op: 'mremap',
+    addr: A + from * PAGE,
+    old_length: pages * PAGE,
+    new_length: pages * PAGE,
+    flags: MREMAP_MAYMOVE | MREMAP_FIXED | (dontunmap ? MREMAP_DONTUNMAP : 0),
+    new_addr: A + to * PAGE,
+  });
+
+  it('is not watched any more, and has what it was filled with', () => {
+    const family = new Family();
+    family.run([map(0, 4), register(0, 4), copy(1, 1), move(1, 2, 10)]);
+    expect(vmas(family)).toEqual(['0-1*', '3-4*', '10-12']);
+    expect(family.run([load(10), load(11)]).map(({ value }) => value)).toEqual([7, 0]);
+    family.end();
+  });
+
+  it('leaves behind what is still watched, where its place stays', () => {
+    const family = new Family();
+    family.run([map(0, 4), register(0, 4), copy(1, 1), move(1, 2, 10, true)]);
+    expect(vmas(family)).toEqual(['0-4*', '10-12']);
+    expect(family.run([copy(1, 1, 8), load(1), load(10)]).map(({ value }) => value)).toEqual([PAGE, 8, 7]);
+    family.end();
+  });
+
+  it('takes the watch from what it joins', () => {
+    const family = new Family();
+    // Nothing has an anon_vma, so that the offsets of what moves are those of where it goes.
+    family.run([map(0, 2), map(4, 2), register(0, 6), move(0, 2, 6)]);
+    expect(vmas(family)).toEqual(['4-8']);
+    expect(family.last([load(4)])).toEqual({ value: 0, faults: 1, signal: 0 });
+    family.end();
+  });
+
+  it('is watched where it only grows', () => {
+    const family = new Family();
+    const grow: Op = { op: 'mremap', addr: A, old_length: 2 * PAGE, new_length: 3 * PAGE, flags: 0 };
+    family.run([map(0, 2), map(3, 1), register(0, 2), grow]);
+    expect(vmas(family)).toEqual(['0-3*', '3-4']);
+    family.end();
+  });
+});
+
+it('new mappings and rights join no VMA that is watched, where they are not', () => {
+  const family = new Family();
+  const protect = (page: number, prot: number): Op => ({ op: 'mprotect', addr: A + page * PAGE, length: PAGE, prot });
+  family.run([map(0, 4), register(1, 2), map(4, 2), protect(1, PROT_READ), protect(3, PROT_READ)]);
+  expect(vmas(family)).toEqual(['0-1', '1-2*', '2-3*', '3-4', '4-6']);
+  family.run([protect(1, 3), protect(3, 3)]);
+  expect(vmas(family)).toEqual(['0-1', '1-3*', '3-6']);
+  family.run([map(1, 1)]);
+  expect(vmas(family)).toEqual(['0-2', '2-3*', '3-6']);
+  family.end();
+});
+
+it("pages that are locked while they may be written to are no monitor's: the call can't wait for one", () => {
+  const family = new Family();
+  const lock: Op = { op: 'mlock', addr: A, length: PAGE };
+  family.run([{ op: 'mmap', addr: A, length: PAGE, prot: PROT_READ, flags: 0x32 }, lock]);
+  family.run([{ op: 'madvise', addr: A, length: PAGE, advice: MADV_DONTNEED_LOCKED }, register(0, 1)]);
+  expect(family.last([{ op: 'mprotect', addr: A, length: PAGE, prot: 3 }]).value).toBe(0);
+  expect(family.run([copy(0, 1), load(0)]).map(({ value }) => value)).toEqual([PAGE, 7]);
+  family.end();
 });
 
 it('a child is not watched, and has what its parent had', () => {

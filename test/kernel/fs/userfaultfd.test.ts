@@ -19,6 +19,8 @@ const wake: Op = { op: 'uffd_wake', addr: A, length: PAGE };
 const close: Op = { op: 'uffd_close' };
 const discard: Op = { op: 'madvise', addr: A, length: PAGE, advice: MADV_DONTNEED };
 const unmap: Op = { op: 'munmap', addr: A, length: 4 * PAGE };
+const lock: Op = { op: 'mlock', addr: A, length: PAGE };
+const move: Op = { op: 'mremap', addr: A, old_length: PAGE, new_length: PAGE, flags: 3, new_addr: A + 20 * PAGE };
 const populate = (advice: number): Op => ({ op: 'madvise', addr: A, length: 2 * PAGE, advice });
 
 /** Four watched pages of a VMA that has an anon_vma, so that faults are under its own lock first, and a table. */
@@ -35,6 +37,8 @@ describe('in every schedule', () => {
     ['a wake-up with nothing filled, and then a fill', [[load(0)], [wake, fill]]],
     ['two threads on one page', [[load(0)], [store(0, 1)], [fill]]],
     ['two monitors of one fault', [[load(0)], [serve(1)], [serve(1)]]],
+    ['a region that moves', [[store(0, 1)], [serve(1)], [move]]],
+    ['a region that is locked, and one that moves', [[lock], [fill, move]]],
     ['a region that is populated', [[populate(MADV_POPULATE_WRITE)], [serve(2)]]],
   ];
 
@@ -99,6 +103,12 @@ describe('counts', () => {
   it.each([MADV_POPULATE_READ, MADV_POPULATE_WRITE])('a populate (%i) of two pages: two answers', (advice) => {
     const { outcome } = served(prepared, [populate(advice), load(1)]);
     expect(outcome.cpus.map(({ values }) => [...values])).toEqual([[0, 7], [2]]);
+  });
+
+  it('a lock of two pages: two answers, and no fault once they are there', () => {
+    const { machine, outcome } = served(prepared, [{ op: 'mlock', addr: A, length: 2 * PAGE }, load(1)]);
+    expect(outcome.cpus.map(({ values }) => [...values])).toEqual([[0, 7], [2]]);
+    expect([outcome.cpus[0]!.minorFaults[0], machine.event('maj_flt')]).toEqual([0, 0]);
   });
 });
 
