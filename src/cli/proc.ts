@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { boot } from '../machine/boot.ts';
 import { PROC_NAMES, procNamed, procObject, procText } from '../machine/proc/files.ts';
 import type { ProcName } from '../machine/proc/files.ts';
+import { writeProcTree } from '../machine/proc/tree.ts';
 import { snapshot } from '../machine/snapshot.ts';
 import type { Snapshot } from '../machine/snapshot.ts';
 import { UsageError } from '../machine/usage-error.ts';
@@ -15,6 +16,7 @@ interface Flags {
   cpus: number;
   memory: number;
   softDirty: boolean;
+  to?: string;
   json?: true;
 }
 
@@ -46,16 +48,24 @@ function textOf(s: Snapshot, names: readonly ProcName[]): string {
 export function procCommand(): Command {
   return new Command('proc')
     .description("what Linux's /proc and memory cgroup files would say after a workload")
-    .argument('<files...>', `of ${PROC_NAMES.join(', ')}`)
+    .argument('[files...]', `of ${PROC_NAMES.join(', ')}`)
     .option('--workload <name>', "what the CPUs do, as in 'pagerace list'", 'same-page')
     .option('--pages <n>', 'pages that it is about', parseWhole('--pages', '64'), 64)
     .option('--cpus <n>', 'CPUs, each a thread', parseWhole('--cpus', '2'), 2)
     .option('--memory <size>', 'RAM', parseSize, 16 * 1024 * 1024)
     .option('--no-soft-dirty', 'a kernel without CONFIG_MEM_SOFT_DIRTY')
+    .option('--to <folder>', 'all files, in a folder laid out as proc and sys/fs/cgroup, for programs that read them')
     .option('--json', 'one JSON document')
     .action(async (paths: readonly string[], flags: Flags) => {
       const names = paths.map(procNamed);
+      if (names.length === 0 && flags.to === undefined) {
+        throw new UsageError(
+          'Nothing is asked for: name files, for example pagerace proc smaps, or a folder with --to.',
+        );
+      }
       const s = await machineAfter(flags);
+      if (flags.to !== undefined) writeProcTree(s, flags.to);
+      if (names.length === 0) return;
       const document = Object.fromEntries(names.map((name) => [name, procObject(s, name)]));
       process.stdout.write(`${flags.json === true ? JSON.stringify(document, plain, 2) : textOf(s, names)}\n`);
     });

@@ -85,7 +85,10 @@ export function compare(program: Program, linux: Run, simulated: Run, about: Abo
       a.seen === null && program.shares === true
         ? [allowed(program, operation, a), allowed(program, operation, b)]
         : [theirs.view(operation, a, isOrdered), ours.view(operation, b, isOrdered)];
-    const all = differencesOf(...views, at).map((difference) => ({ difference, known: explain(difference, about) }));
+    const all = differencesOf(...views, at).map((difference) => ({
+      difference,
+      known: explain(difference, about, b.seen),
+    }));
     const met = new Set(all.flatMap(({ known }) => (known === undefined ? [] : [known.name])));
     for (const name of met) explained.set(name, (explained.get(name) ?? 0) + 1);
     const ending = all.flatMap(({ known }) => (known?.ends === undefined ? [] : [known.ends]));

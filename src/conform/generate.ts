@@ -1,5 +1,6 @@
 // Random programs of memory operations, by fast-check: a few pages where tables meet, ranges that overlap, calls that
-// fail among those that do not.
+// fail among those that do not. Most programs are of a few kinds and keep coming back to a few pages: among operations of
+// every kind on every page hardly two have to do with each other (Groce et al., Swarm testing, ISSTA 2012).
 import fc from 'fast-check';
 import {
   MADV_DONTNEED,
@@ -19,44 +20,56 @@ import type { Kind, Operation, Program, Window } from './program.ts';
 
 const MAP_FLAGS: number = MAP_PRIVATE | MAP_ANONYMOUS;
 const READ_WRITE: number = PROT_READ | PROT_WRITE;
-const MAX_OPERATIONS = 14;
+const MAX_OPERATIONS = 18;
 const MAX_RANGE = 7;
 
 /** How often each kind comes, in proportion. */
 const WEIGHTS: Readonly<Record<Kind, number>> = {
-  store: 8,
-  load: 6,
-  touch: 5,
+  store: 6,
+  load: 4,
+  touch: 4,
   mmap: 3,
-  munmap: 2,
+  munmap: 3,
   mprotect: 4,
   madvise: 4,
-  brk: 2,
-  atomic_add: 2,
-  mremap: 3,
-  mlock: 2,
-  munlock: 2,
-  fork: 3,
-  as: 4,
-  exit_process: 1,
-  clear_refs: 1,
+  brk: 3,
+  atomic_add: 3,
+  mremap: 4,
+  mlock: 3,
+  munlock: 3,
+  fork: 4,
+  as: 5,
+  exit_process: 4,
+  clear_refs: 4,
 };
+
+/** Kinds that come together or not at all. Accesses always come. */
+const FEATURES: readonly (readonly Kind[])[] = [
+  ['mmap'],
+  ['munmap'],
+  ['mprotect'],
+  ['madvise'],
+  ['brk'],
+  ['atomic_add'],
+  ['mremap'],
+  ['mlock', 'munlock'],
+  ['fork', 'as', 'exit_process'],
+  ['clear_refs'],
+];
+const ACCESSES: readonly Kind[] = ['load', 'store', 'touch'];
+const MAX_FEATURES = 3;
+const MAX_HOT_PAGES = 3;
+const MAX_HOT_OFFSETS = 2;
 
 const mapped = WINDOWS.filter(({ start }) => start !== START_BRK);
 
 /** A page of a window: mostly of the first, now and then one behind its end. */
-const page: fc.Arbitrary<number> = fc
+const anyPage: fc.Arbitrary<number> = fc
   .oneof(
     { weight: 6, arbitrary: fc.constant(WINDOWS[0]!) },
     ...WINDOWS.slice(1).map((window) => ({ weight: 1, arbitrary: fc.constant(window) })),
   )
   .chain(({ start, pages }) => fc.nat(pages).map((i) => start + i * PAGE));
-
-/** Addresses of calls: of pages, and now and then in the middle of one. */
-const callAddress: fc.Arbitrary<number> = fc.oneof(
-  { weight: 30, arbitrary: page },
-  { weight: 1, arbitrary: page.map((address) => address + 8) },
-);
 
 /** Lengths of what is mapped: it may be made present as a whole. */
 const mapLength: fc.Arbitrary<number> = fc.oneof(
@@ -71,10 +84,8 @@ const rangeLength: fc.Arbitrary<number> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0x200000, 0x40000000) },
 );
 
-/** Where a word of a page is accessed. */
-const accessAddress: fc.Arbitrary<number> = fc
-  .tuple(page, fc.constantFrom(0, 0, 4, 1, 6, 2044, 4092, 4093, 4095))
-  .map(([address, offset]) => address + offset);
+/** Where in a page something is accessed: at both ends, across words, across its end. */
+const anyOffset: fc.Arbitrary<number> = fc.constantFrom(0, 4, 1, 6, 2044, 4092, 4093, 4095);
 
 const value: fc.Arbitrary<number> = fc.integer({ min: 1, max: 255 });
 const size: fc.Arbitrary<AccessSize | undefined> = fc.constantFrom<AccessSize | undefined>(undefined, 1, 2, 4, 8);
@@ -96,65 +107,102 @@ const mapFlags: fc.Arbitrary<number> = fc
   .tuple(fc.constantFrom(MAP_FIXED, MAP_FIXED, MAP_FIXED, 0), fc.constantFrom(0, 0, 0, ...MACHINE.mapFlags))
   .map(([fixed, more]) => MAP_FLAGS | fixed | more);
 
-/** One operation of a kind. */
-const OPERATIONS: { readonly [K in Kind]: fc.Arbitrary<Extract<Operation, { op: K }>> } = {
-  mmap: fc
-    .tuple(callAddress, mapLength, rights, mapFlags)
-    .map(([addr, length, prot, flags]) => ({ op: 'mmap', addr, length, prot, flags })),
-  munmap: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munmap', addr, length })),
-  mprotect: fc
-    .tuple(callAddress, rangeLength, rights)
-    .map(([addr, length, prot]) => ({ op: 'mprotect', addr, length, prot })),
-  madvise: fc
-    .tuple(callAddress, rangeLength, fc.constantFrom(MADV_DONTNEED, ...MACHINE.advice))
-    .map(([addr, length, advice]) => ({ op: 'madvise', addr, length, advice })),
-  brk: fc
-    .tuple(fc.integer({ min: -1, max: 8 }), fc.constantFrom(0, 0, 100))
-    .map(([pages, more]) => ({ op: 'brk', addr: START_BRK + pages * PAGE + more })),
-  load: fc.tuple(accessAddress, size).map(([addr, bytes]) => ({ op: 'load', addr, ...withSize(bytes) })),
-  store: fc
-    .tuple(accessAddress, value, size)
-    .map(([addr, stored, bytes]) => ({ op: 'store', addr, value: stored, ...withSize(bytes) })),
-  touch: fc
-    .tuple(page, fc.integer({ min: 1, max: MAX_RANGE }), fc.boolean(), value)
-    .map(([addr, pages, write, stored]) => ({ op: 'touch', addr, pages, write, value: stored })),
-  atomic_add: fc
-    .tuple(page, fc.constantFrom(0, 4, 4092), value)
-    .map(([addr, offset, added]) => ({ op: 'atomic_add', addr: addr + offset, value: added })),
-  mremap: fc
-    .tuple(
-      callAddress,
-      rangeLength,
-      mapLength,
-      fc.constantFrom(
-        0,
-        MREMAP_MAYMOVE,
-        MREMAP_MAYMOVE,
-        MREMAP_MAYMOVE | MREMAP_FIXED,
-        MREMAP_MAYMOVE | MREMAP_FIXED,
-        MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
-      ),
-      page,
-    )
-    .map(([addr, before, after, flags, to]) => ({
-      op: 'mremap',
-      addr,
-      old_length: before,
-      new_length: after,
-      flags,
-      ...((flags & MREMAP_FIXED) === 0 ? {} : { new_addr: to }),
-    })),
-  mlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'mlock', addr, length })),
-  munlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munlock', addr, length })),
-  fork: fc.integer({ min: 1, max: 3 }).map((child) => ({ op: 'fork', child })),
-  as: processNumber.map((process) => ({ op: 'as', process })),
-  exit_process: fc.integer({ min: 1, max: 3 }).map((process) => ({ op: 'exit_process', process })),
-  clear_refs: fc.constant({ op: 'clear_refs' }),
-};
+type Operations = { readonly [K in Kind]: fc.Arbitrary<Extract<Operation, { op: K }>> };
 
-function operationOf(kinds: readonly Kind[]): fc.Arbitrary<Operation> {
+/** One operation of each kind, on such pages, and of accesses at such places in them. */
+function operationsAt(page: fc.Arbitrary<number>, offset: fc.Arbitrary<number>): Operations {
+  // Addresses of calls are of pages, and now and then in the middle of one.
+  const callAddress = fc.oneof(
+    { weight: 30, arbitrary: page },
+    { weight: 1, arbitrary: page.map((address) => address + 8) },
+  );
+  const accessAddress = fc.tuple(page, offset).map(([address, behind]) => address + behind);
+  return {
+    mmap: fc
+      .tuple(callAddress, mapLength, rights, mapFlags)
+      .map(([addr, length, prot, flags]) => ({ op: 'mmap', addr, length, prot, flags })),
+    munmap: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munmap', addr, length })),
+    mprotect: fc
+      .tuple(callAddress, rangeLength, rights)
+      .map(([addr, length, prot]) => ({ op: 'mprotect', addr, length, prot })),
+    madvise: fc
+      .tuple(callAddress, rangeLength, fc.constantFrom(MADV_DONTNEED, ...MACHINE.advice))
+      .map(([addr, length, advice]) => ({ op: 'madvise', addr, length, advice })),
+    brk: fc
+      .tuple(fc.integer({ min: -1, max: 8 }), fc.constantFrom(0, 0, 100))
+      .map(([pages, more]) => ({ op: 'brk', addr: START_BRK + pages * PAGE + more })),
+    load: fc.tuple(accessAddress, size).map(([addr, bytes]) => ({ op: 'load', addr, ...withSize(bytes) })),
+    store: fc
+      .tuple(accessAddress, value, size)
+      .map(([addr, stored, bytes]) => ({ op: 'store', addr, value: stored, ...withSize(bytes) })),
+    touch: fc
+      .tuple(page, fc.integer({ min: 1, max: MAX_RANGE }), fc.boolean(), value)
+      .map(([addr, pages, write, stored]) => ({ op: 'touch', addr, pages, write, value: stored })),
+    atomic_add: fc
+      .tuple(page, fc.constantFrom(0, 4, 4092), value)
+      .map(([addr, offset, added]) => ({ op: 'atomic_add', addr: addr + offset, value: added })),
+    mremap: fc
+      .tuple(
+        callAddress,
+        rangeLength,
+        mapLength,
+        fc.constantFrom(
+          0,
+          MREMAP_MAYMOVE,
+          MREMAP_MAYMOVE,
+          MREMAP_MAYMOVE | MREMAP_FIXED,
+          MREMAP_MAYMOVE | MREMAP_FIXED,
+          MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+        ),
+        page,
+      )
+      .map(([addr, before, after, flags, to]) => ({
+        op: 'mremap',
+        addr,
+        old_length: before,
+        new_length: after,
+        flags,
+        ...((flags & MREMAP_FIXED) === 0 ? {} : { new_addr: to }),
+      })),
+    mlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'mlock', addr, length })),
+    munlock: fc.tuple(callAddress, rangeLength).map(([addr, length]) => ({ op: 'munlock', addr, length })),
+    fork: fc.integer({ min: 1, max: 3 }).map((child) => ({ op: 'fork', child })),
+    as: processNumber.map((process) => ({ op: 'as', process })),
+    exit_process: fc.integer({ min: 1, max: 3 }).map((process) => ({ op: 'exit_process', process })),
+    clear_refs: fc.constant({ op: 'clear_refs' }),
+  };
+}
+
+/** Values among which a few come more often than the others. */
+function mostly(hot: readonly number[], any: fc.Arbitrary<number>): fc.Arbitrary<number> {
+  return fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...hot) }, { weight: 1, arbitrary: any });
+}
+
+/** Operations of these kinds, on these pages and at these places in them more than on others. */
+function operationOf(
+  kinds: readonly Kind[],
+  pages: readonly number[],
+  offsets: readonly number[],
+): fc.Arbitrary<Operation> {
+  const operations = operationsAt(mostly(pages, anyPage), mostly(offsets, anyOffset));
   return fc.oneof(
-    ...kinds.map((kind) => ({ weight: WEIGHTS[kind], arbitrary: OPERATIONS[kind] as fc.Arbitrary<Operation> })),
+    ...kinds.map((kind) => ({ weight: WEIGHTS[kind], arbitrary: operations[kind] as fc.Arbitrary<Operation> })),
+  );
+}
+
+/** Some of these kinds: accesses and a few features, or all of them. */
+function someKinds(kinds: readonly Kind[]): fc.Arbitrary<readonly Kind[]> {
+  const features = FEATURES.filter((feature) => feature.some((kind) => kinds.includes(kind)));
+  const accesses = ACCESSES.filter((kind) => kinds.includes(kind));
+  if (features.length <= 1 || accesses.length === 0) return fc.constant(kinds);
+  return fc.oneof(
+    { weight: 1, arbitrary: fc.constant(kinds) },
+    {
+      weight: 5,
+      arbitrary: fc
+        .subarray([...features], { minLength: 1, maxLength: MAX_FEATURES })
+        .map((chosen) => [...accesses, ...chosen.flat().filter((kind) => kinds.includes(kind))]),
+    },
   );
 }
 
@@ -170,15 +218,27 @@ const opening: fc.Arbitrary<readonly Operation[]> = fc.oneof<fc.MaybeWeightedArb
   { weight: 1, arbitrary: fc.constant([]) },
 );
 
+/** What memory has in the end, at these places of these pages: nothing else shows it. */
+function loadsOf(pages: readonly number[], offsets: readonly number[]): Operation[] {
+  return pages.flatMap((address) => offsets.map((offset) => ({ op: 'load', addr: address + offset })));
+}
+
 /** A program of one thread. */
 export function lonePrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
-  return fc
-    .tuple(opening, fc.array(operationOf(kinds), { minLength: 1, maxLength: MAX_OPERATIONS, size: 'max' }))
-    .map(([first, operations]) => ({
-      before: [...first.filter(({ op }) => kinds.includes(op)), ...operations],
-      threads: [],
-      after: [],
-    }));
+  const hotPages = fc.uniqueArray(anyPage, { minLength: 1, maxLength: MAX_HOT_PAGES });
+  const hotOffsets = fc.uniqueArray(anyOffset, { minLength: 1, maxLength: MAX_HOT_OFFSETS });
+  const operations = fc
+    .tuple(someKinds(kinds), hotPages, hotOffsets)
+    .chain(([some, pages, offsets]) =>
+      fc
+        .array(operationOf(some, pages, offsets), { minLength: 1, maxLength: MAX_OPERATIONS, size: 'max' })
+        .map((list) => [...list, ...(some.includes('load') ? loadsOf(pages, offsets) : [])]),
+    );
+  return fc.tuple(opening, operations).map(([first, rest]) => ({
+    before: [...first.filter(({ op }) => kinds.includes(op)), ...rest],
+    threads: [],
+    after: [],
+  }));
 }
 
 const MAX_THREADS = 3;

@@ -12,7 +12,7 @@ import {
   MAP_POPULATE,
   MREMAP_DONTUNMAP,
 } from '../kernel/mm/flags.ts';
-import type { About } from './observation.ts';
+import type { About, Look } from './observation.ts';
 import { PAGE } from './program.ts';
 import type { Operation } from './program.ts';
 
@@ -35,7 +35,7 @@ export interface Known {
   readonly name: string;
   /** Why the kernels differ there, in a sentence. */
   readonly why: string;
-  readonly explains: (difference: Difference, about: About) => boolean;
+  readonly explains: (difference: Difference, about: About, simulated: readonly Look[]) => boolean;
   /**
    * Where what follows from it goes further than can be told: the program is compared up to here, and differences of
    * these names belong to it.
@@ -83,16 +83,29 @@ function rangesOf(maps: string): { start: string; end: string; rest: string }[] 
   }));
 }
 
-/** Whether Linux has in one VMA what are several here, which nothing tells apart, and all else is the same. */
-function isJoined(linux: string, simulated: string): boolean {
+/**
+ * Whether Linux has in one VMA what are several here, of which some have an anon_vma (all of them the same) and others
+ * none, and all else is the same.
+ */
+function isJoined(linux: string, simulated: string, anonVmas: ReadonlyMap<number, number>): boolean {
   const ours = rangesOf(simulated);
   return (
     rangesOf(linux).every(({ start, end, rest }) => {
+      const parts: number[] = [];
       let at = start;
-      while (at !== end && ours[0]?.start === at && ours[0].rest === rest) at = ours.shift()?.end ?? '';
-      return at === end;
+      while (at !== end && ours[0]?.start === at && ours[0].rest === rest) {
+        parts.push(anonVmas.get(parseInt(at, 16)) ?? 0);
+        at = ours.shift()?.end ?? '';
+      }
+      const kinds = new Set(parts);
+      return at === end && (parts.length === 1 || (kinds.size === 2 && kinds.has(0)));
     }) && ours.length === 0
   );
+}
+
+/** The process that an observable is of, by its name. */
+function processOf(name: string): number {
+  return Number(/^process (\d+) /.exec(name)?.[1] ?? 0);
 }
 
 function isAdvice(operation: Operation | 'join', advice: number): boolean {
@@ -121,8 +134,10 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'unfaulted-merge',
     why: 'From v6.16 a VMA without an anon_vma is merged with a neighbour that has one; v6.8 does so in one order only.',
-    explains: ({ name, linux = '', simulated = '' }, about) =>
-      versionOf(about) >= 616 && name.endsWith('maps') && isJoined(linux, simulated),
+    explains: ({ name, linux = '', simulated = '' }, about, looks) => {
+      const anonVmas = looks.find(({ process }) => process === processOf(name))?.anonVmas ?? new Map<number, number>();
+      return versionOf(about) >= 616 && name.endsWith('maps') && isJoined(linux, simulated, anonVmas);
+    },
     ends: isOfVma,
   },
   {
@@ -202,7 +217,7 @@ export const KNOWN: readonly Known[] = [
   },
 ];
 
-/** The known difference that this one is, if it is one. */
-export function explain(difference: Difference, about: About): Known | undefined {
-  return KNOWN.find(({ explains }) => explains(difference, about));
+/** The known difference that this one is, if it is one. `simulated`: what the machine showed after the step. */
+export function explain(difference: Difference, about: About, simulated: readonly Look[] | null): Known | undefined {
+  return KNOWN.find(({ explains }) => explains(difference, about, simulated ?? []));
 }

@@ -11,6 +11,8 @@ export interface Look {
   mincore: string[];
   /** For each window the entries of /proc/PID/pagemap, hexadecimal, with spaces between them. */
   pagemap: string[];
+  /** Of the simulated machine: the anon_vma of each VMA by its first address, 0 for none. No kernel shows that. */
+  anonVmas?: ReadonlyMap<number, number>;
 }
 
 /** One operation's result. */

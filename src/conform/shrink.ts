@@ -79,6 +79,14 @@ function plainerLists(list: readonly Operation[]): Operation[][] {
   return list.flatMap((operation, i) => plainerOperations(operation).map((plain) => list.with(i, plain)));
 }
 
+/** Lists in which two operations in a row are the end of a forked process: what it does may only be not to share. */
+function endedLists(list: readonly Operation[]): Operation[][] {
+  const children = list.flatMap((operation) => (operation.op === 'fork' ? [operation.child] : []));
+  return [...new Set(children)].flatMap((process) =>
+    list.slice(1).map((_, i) => list.toSpliced(i, 2, { op: 'exit_process', process })),
+  );
+}
+
 /** The program without what comes after a step, if it is of one thread and there is something. */
 export function upTo(program: Program, step: number): Program[] {
   if (program.threads.length > 0 || step + 1 >= program.before.length) return [];
@@ -94,6 +102,7 @@ export function smaller(program: Program): Program[] {
   if (threads.length > 0) found.push({ before: [...before, ...threads.flat(), ...after], threads: [], after: [] });
   for (const fewer of without(after)) found.push({ ...program, after: fewer });
   for (const fewer of without(before)) found.push({ ...program, before: fewer });
+  for (const ended of endedLists(before)) found.push({ ...program, before: ended });
   threads.forEach((operations, thread) => {
     if (threads.length > 2) found.push({ before, threads: threads.filter((_, i) => i !== thread), after, ...shares });
     for (const fewer of without(operations)) found.push({ ...program, threads: threads.with(thread, fewer) });

@@ -46,6 +46,7 @@ function lookAt(s: ProcessSnapshot, mm: MmRecord, process: number): Look {
         .map((entry) => entry.toString(16))
         .join(' '),
     ),
+    anonVmas: new Map(mm.vmas.map(({ start, anonVma }) => [start, anonVma])),
   };
 }
 
@@ -114,7 +115,7 @@ function step(machine: Machine, cpu: DirectCpu, operation: Operation): Step {
   const [minor, major] = [machine.event('min_flt'), machine.event('maj_flt')];
   const isAlive = kernel.run_program(cpu, [operation], seen);
   const done = {
-    value: valueOf(operation, seen),
+    value: loadsLong(operation) ? longOf(seen) : valueOf(operation, seen),
     signal: isAlive ? seen.signals[0]! : SIGKILL,
     minor: machine.event('min_flt') - minor,
     major: machine.event('maj_flt') - major,
@@ -132,10 +133,17 @@ function giveBack(cpu: DirectCpu, operation: Operation, at: number): void {
   kernel.run_program(cpu, [{ op: 'munmap', addr: at, length }], new kernel.Observations(1, false));
 }
 
+const loadsLong = (operation: Operation): boolean => operation.op === 'load' && operation.size === 8;
+
+/** Eight bytes that were loaded, to the last bit. */
+function longOf({ access: { low, high } }: DirectObservations): string {
+  return ((BigInt(high) << 32n) | BigInt(low)).toString(16);
+}
+
 function valueOf(operation: Operation, seen: Pick<DirectObservations, 'values'>, i = 0): number | string {
   const value = seen.values[i]!;
   // Words come as they lie in memory, signed.
-  if (operation.op === 'load') return (operation.size === 8 ? BigInt(value) : value >>> 0).toString(16);
+  if (operation.op === 'load') return (value >>> 0).toString(16);
   return operation.op === 'store' || operation.op === 'touch' ? 0 : value;
 }
 

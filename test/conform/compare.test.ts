@@ -127,20 +127,39 @@ describe('known differences', () => {
     simulated: '1000-2000 rw-p rd wr, 2000-3000 rw-p rd wr',
   };
 
+  /** The machine, with two VMAs that have these anon_vmas. */
+  const looks = (first: number, second: number): Look[] => [
+    {
+      process: 0,
+      smaps: '',
+      status: '',
+      mincore: [],
+      pagemap: [],
+      anonVmas: new Map([
+        [0x1000, first],
+        [0x2000, second],
+      ]),
+    },
+  ];
+
   it('are told by the version of the kernel', () => {
     expect(versionOf({ release: '6.8.0-45-generic' })).toBe(608);
-    expect(explain(difference(joined), ABOUT)?.name).toBe('unfaulted-merge');
-    expect(explain(difference(joined), { ...ABOUT, release: '6.8.12' })).toBeUndefined();
+    expect(explain(difference(joined), ABOUT, looks(0, 5))?.name).toBe('unfaulted-merge');
+    expect(explain(difference(joined), { ...ABOUT, release: '6.8.12' }, looks(0, 5))).toBeUndefined();
   });
 
   it('are no wider than they have to be', () => {
+    for (const same of [looks(0, 0), looks(5, 5), looks(5, 6), null])
+      expect(explain(difference(joined), ABOUT, same)).toBeUndefined();
     const other = { ...joined, simulated: '1000-2000 rw-p rd wr, 2000-3000 r--p rd' };
-    expect(explain(difference(other), ABOUT)).toBeUndefined();
-    expect(explain(difference({ linux: joined.simulated, simulated: joined.linux }), ABOUT)).toBeUndefined();
+    expect(explain(difference(other), ABOUT, looks(0, 5))).toBeUndefined();
+    expect(
+      explain(difference({ linux: joined.simulated, simulated: joined.linux }), ABOUT, looks(0, 5)),
+    ).toBeUndefined();
     const tables = { name: 'VmPTE', linux: '0 kB', simulated: '4 kB' };
-    expect(explain(difference(tables), ABOUT)).toBeUndefined();
+    expect(explain(difference(tables), ABOUT, null)).toBeUndefined();
     const discard: Operation = { op: 'madvise', addr: A, length: 0x200000, advice: 4 };
-    expect(explain(difference({ ...tables, history: [discard] }), ABOUT)?.name).toBe('pt-reclaim');
+    expect(explain(difference({ ...tables, history: [discard] }), ABOUT, null)?.name).toBe('pt-reclaim');
   });
 
   it('have names of their own, and a reason in a sentence', () => {

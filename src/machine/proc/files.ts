@@ -14,7 +14,7 @@ import {
 import type { BuddyZone, Counters, ProcVma, ZoneinfoZone } from './parse.ts';
 import { pagemapLines, statFile, statusFile } from './process-files.ts';
 import { mapsLine, smapsFile, smapsRollupFile } from './smaps.ts';
-import { buddyinfoFile, vmstatFile, zoneinfoFile } from './system-files.ts';
+import { buddyinfoFile, meminfoFile, vmstatFile, zoneinfoFile } from './system-files.ts';
 
 /** Which process's and which group's file it is: their ids; the first process and the innermost group if left out. */
 export interface ProcOf {
@@ -30,6 +30,7 @@ export interface ProcObjects {
   pagemap: { address: number; entry: bigint }[];
   status: Counters;
   stat: Counters;
+  meminfo: Counters;
   vmstat: Counters;
   buddyinfo: BuddyZone[];
   zoneinfo: ZoneinfoZone[];
@@ -83,6 +84,7 @@ const FILES: { readonly [N in ProcName]: ProcFile<ProcObjects[N]> } = {
   pagemap: ofProcess(pagemapLines, parsePagemap),
   status: ofProcess((_, mm) => statusFile(mm), parseCounters),
   stat: ofProcess(statFile, parseStat),
+  meminfo: { lines: meminfoFile, parse: parseCounters },
   vmstat: { lines: vmstatFile, parse: parseCounters },
   buddyinfo: { lines: buddyinfoFile, parse: parseBuddyinfo },
   zoneinfo: { lines: zoneinfoFile, parse: parseZoneinfo },

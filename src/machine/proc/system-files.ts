@@ -1,7 +1,7 @@
-// /proc/buddyinfo, zoneinfo and vmstat (mm/vmstat.c, v6.8): the counters of what is modelled, in the kernel's order.
+// /proc/meminfo (fs/proc/meminfo.c, v6.8), buddyinfo, zoneinfo and vmstat (mm/vmstat.c): the counters of what is modelled, in the kernel's order.
 import type { Snapshot, ZoneRecord } from '../snapshot.ts';
 import { eventOf } from './process-files.ts';
-import { sum } from './lines.ts';
+import { PAGE_KB, kbLine, sum } from './lines.ts';
 
 /** /proc/buddyinfo: free blocks of each order, as the zones count them. */
 export function buddyinfoFile(s: Snapshot): string[] {
@@ -56,6 +56,22 @@ function zoneLines(s: Snapshot, zone: ZoneRecord, isFirst: boolean): string[] {
 /** /proc/zoneinfo. */
 export function zoneinfoFile(s: Snapshot): string[] {
   return s.zones.flatMap((zone, i) => zoneLines(s, zone, i === 0));
+}
+
+/** /proc/meminfo. */
+export function meminfoFile(s: Snapshot): string[] {
+  const free = sum(s.zones.map(({ nrFreePages }) => nrFreePages));
+  const pages: [string, number][] = [
+    ['MemTotal', sum(s.zones.map(({ managed }) => managed))],
+    ['MemFree', free],
+    ['Inactive(anon)', s.lruSize],
+    // There is none, as on a Linux without swap.
+    ['SwapTotal', 0],
+    ['SwapFree', 0],
+    ['AnonPages', eventOf(s, 'nr_anon_mapped')],
+    ['PageTables', eventOf(s, 'nr_page_table_pages')],
+  ];
+  return pages.map(([name, count]) => kbLine(`${name}:`.padEnd(16), count * PAGE_KB));
 }
 
 /** /proc/vmstat. Allocations are not counted by zone, so they stand with the zone where there is but one. */

@@ -71,11 +71,12 @@ describe('a machine', () => {
     for (const { address, entry } of lines) expect(entry, address.toString(16)).toBe(pagemapEntry(machine, address));
   });
 
-  it('has in vmstat, buddyinfo and zoneinfo one and the same number of free pages', () => {
+  it('has in vmstat, meminfo, buddyinfo and zoneinfo one and the same number of free pages', () => {
     const s = snapshot(touched().buffer);
     const free = procObject(s, 'vmstat').nr_free_pages;
     const blocks = procObject(s, 'buddyinfo').flatMap((zone) => zone.free.map((count, order) => count * 2 ** order));
     expect(blocks.reduce((a, b) => a + b, 0)).toBe(free);
+    expect(procObject(s, 'meminfo').MemFree).toBe((free ?? NaN) * 4);
     const [zone] = procObject(s, 'zoneinfo');
     expect(zone?.counters.free).toBe(free);
     expect(zone?.pagesets).toHaveLength(1);
@@ -118,6 +119,16 @@ describe('the parsers', () => {
     }
     const theirStatus = parseCounters(file('self/status'));
     for (const field of Object.keys(procObject(s, 'status'))) expect(theirStatus).toHaveProperty(field);
+    const theirInfo = file('meminfo')
+      .split('\n')
+      .map((line) => line.slice(0, line.search(/[0-9]/)));
+    for (const line of procText(s, 'meminfo').split('\n')) {
+      const name = /^.*: /.exec(line)?.[0] ?? '';
+      expect(
+        theirInfo.some((label) => label.startsWith(name)),
+        line,
+      ).toBe(true);
+    }
   });
 
   it('put names in the column in which the kernel puts them', ({ skip }) => {

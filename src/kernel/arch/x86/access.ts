@@ -22,7 +22,7 @@ export function is_word_access(address: number, size: number): boolean {
 
 /**
  * A load or store of `size` bytes (1, 2, 4 or 8) at any address, with all the faults it takes. Values are unsigned; of
- * eight bytes loaded that are 2^53 or more, the result is the nearest number.
+ * eight bytes loaded that are 2^53 or more, the result is the nearest number; its halves are exact.
  */
 export function* user_access_bytes(
   cpu: Cpu,
@@ -43,7 +43,7 @@ export function* user_access_bytes(
     const high = low === 0 || !crosses ? low : yield* translate(cpu, mm, second, write);
     if (high !== 0) {
       if (write) yield* store_bytes(cpu, low, high, address, size, value);
-      else result.value = yield* load_bytes(cpu, low, high, address, size);
+      else yield* load_bytes(cpu, low, high, address, size, result);
       return;
     }
     result.signal = yield* take_fault(cpu, mm, low === 0 ? address : second);
@@ -100,11 +100,19 @@ function byte_of(lo: number, hi: number, i: number): number {
 }
 
 /** Loads from the word `low` of the first byte, and from `high` on where the second page begins. */
-function* load_bytes(cpu: Cpu, low: Word, high: Word, address: number, size: number): Steps<number> {
+function* load_bytes(
+  cpu: Cpu,
+  low: Word,
+  high: Word,
+  address: number,
+  size: number,
+  result: AccessResult,
+): Steps<void> {
   const offset = address - Math.floor(address / WORD_BYTES) * WORD_BYTES;
   if (size === LONG_BYTES && offset === 0 && (low & 1) === 0) {
     yield* user_load_64(cpu, low);
-    return (cpu.scratch32[1]! >>> 0) * HALF + (cpu.scratch32[0]! >>> 0);
+    set_loaded(result, cpu.scratch32[0]!, cpu.scratch32[1]!);
+    return;
   }
   let lo = 0;
   let hi = 0;
@@ -116,7 +124,13 @@ function* load_bytes(cpu: Cpu, low: Word, high: Word, address: number, size: num
       else hi |= bits;
     }
   }
-  return (hi >>> 0) * HALF + (lo >>> 0);
+  set_loaded(result, lo, hi);
+}
+
+function set_loaded(result: AccessResult, lo: number, hi: number): void {
+  result.low = lo >>> 0;
+  result.high = hi >>> 0;
+  result.value = result.high * HALF + result.low;
 }
 
 /** See load_bytes. */

@@ -26,6 +26,9 @@ export const MAX_FAULTS_PER_ACCESS = 1000;
 /** Result of an access: the value loaded, unsigned (0 for a store), the faults it took, the signal that ended it (0: none). */
 export class AccessResult {
   value = 0;
+  /** The halves of `value`, of loads that are not of one aligned word. */
+  low = 0;
+  high = 0;
   faults = 0;
   signal = 0;
 }
