@@ -208,6 +208,16 @@ export const KNOWN: readonly Known[] = [
       kbOf(linux) < kbOf(simulated),
   },
   {
+    name: 'first-fault-waits',
+    why: 'From v6.10 a fault of a VMA without an anon_vma has the VMA by its own lock. v6.8 takes mmap_lock: if it waited for a monitor there, it is a major fault.',
+    explains: ({ name, operation, history, linux, simulated }, about) =>
+      versionOf(about) >= 610 &&
+      operation !== 'join' &&
+      ['load', 'store', 'touch', 'atomic_add'].includes(operation.op) &&
+      history.some((each) => each !== 'join' && each.op === 'uffd_register') &&
+      (name === 'minor faults' ? Number(linux) > Number(simulated) : name === 'major faults' && linux === '0'),
+  },
+  {
     name: 'rss-slack',
     why: 'Before v6.17 RssAnon in status leaves out what CPUs count for themselves: at most 32 pages each.',
     explains: ({ name, linux, simulated }, about) =>
