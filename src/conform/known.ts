@@ -121,6 +121,9 @@ function populates(operation: Operation | 'join'): boolean {
   );
 }
 
+const isRegistration = (operation: Operation | 'join'): boolean =>
+  operation !== 'join' && operation.op === 'uffd_register';
+
 export const KNOWN: readonly Known[] = [
   {
     name: 'pt-reclaim',
@@ -214,8 +217,28 @@ export const KNOWN: readonly Known[] = [
       versionOf(about) >= 610 &&
       operation !== 'join' &&
       ['load', 'store', 'touch', 'atomic_add'].includes(operation.op) &&
-      history.some((each) => each !== 'join' && each.op === 'uffd_register') &&
+      history.some(isRegistration) &&
       (name === 'minor faults' ? Number(linux) > Number(simulated) : name === 'major faults' && linux === '0'),
+  },
+  {
+    name: 'populate-tried',
+    why: 'From v6.9 MADV_POPULATE_WRITE counts as a major fault one that it takes again after it has waited for a monitor.',
+    explains: ({ name, operation, history, linux, simulated }, about) =>
+      versionOf(about) >= 609 &&
+      isAdvice(operation, MADV_POPULATE_WRITE) &&
+      history.some(isRegistration) &&
+      (name === 'minor faults' ? Number(linux) < Number(simulated) : name === 'major faults' && simulated === '0'),
+  },
+  {
+    name: 'fill-prepares',
+    why: 'From v6.9 UFFDIO_COPY and _ZEROPAGE give a VMA an anon_vma before they look whether it is watched: a fork copies its entries.',
+    explains: ({ name, operation, history }, about) =>
+      versionOf(about) >= 609 &&
+      operation !== 'join' &&
+      operation.op === 'fork' &&
+      name.startsWith(`process ${String(operation.child)} `) &&
+      history.some((each) => each !== 'join' && (each.op === 'uffd_copy' || each.op === 'uffd_zeropage')),
+    ends: () => true,
   },
   {
     name: 'rss-slack',

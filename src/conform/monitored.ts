@@ -55,6 +55,8 @@ export class MonitoredCpu {
     finish(kernel.cpu_up(this.monitor, kernel.current_mm(this.cpu)));
     const serve: Op = { op: 'uffd_serve', faults: 1, ...answer };
     finish(kernel.run_program(this.monitor, [serve], new kernel.Observations(1, false)));
+    // The page leaves the monitor's batch, as in the oracle.
+    finish(kernel.lru_add_drain_all(this.monitor));
     finish(kernel.cpu_down(this.monitor));
   }
 

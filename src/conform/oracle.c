@@ -224,14 +224,18 @@ static void prepare_uffd_op(const struct op *op) {
   }
 }
 
+/** Or'ed to what fills pages: whoever waits for them is woken later. Of both calls the same. */
+enum { DONTWAKE = UFFDIO_COPY_MODE_DONTWAKE };
+_Static_assert((int)UFFDIO_ZEROPAGE_MODE_DONTWAKE == (int)DONTWAKE, "modes of UFFDIO_COPY and UFFDIO_ZEROPAGE");
+
 /** Fills pages of a range with copies of `source`, or with zeroes where it is NULL: bytes filled, or an error. */
-static int64_t fill(int fd, uint64_t start, uint64_t length, const uint32_t *source) {
+static int64_t fill(int fd, uint64_t start, uint64_t length, const uint32_t *source, uint64_t mode) {
   if (source == NULL) {
-    struct uffdio_zeropage zeropage = { .range = { start, length } };
+    struct uffdio_zeropage zeropage = { .range = { start, length }, .mode = mode };
     if (ioctl(fd, UFFDIO_ZEROPAGE, &zeropage) == 0 || zeropage.zeropage != 0) return zeropage.zeropage;
     return -errno;
   }
-  struct uffdio_copy copy = { .dst = start, .src = (uintptr_t)source, .len = length };
+  struct uffdio_copy copy = { .dst = start, .src = (uintptr_t)source, .len = length, .mode = mode };
   if (ioctl(fd, UFFDIO_COPY, &copy) == 0 || copy.copy != 0) return copy.copy;
   return -errno;
 }
@@ -243,8 +247,8 @@ static int64_t uffd_op(const struct op *op) {
   switch (op->kind) {
     case OP_UFFD_REGISTER: return ioctl(uffd, UFFDIO_REGISTER, &watch) == 0 ? 0 : -errno;
     case OP_UFFD_UNREGISTER: return ioctl(uffd, UFFDIO_UNREGISTER, &range) == 0 ? 0 : -errno;
-    case OP_UFFD_COPY: return fill(uffd, a[0], a[1], pattern);
-    case OP_UFFD_ZEROPAGE: return fill(uffd, a[0], a[1], NULL);
+    case OP_UFFD_COPY: return fill(uffd, a[0], a[1], pattern, 0);
+    case OP_UFFD_ZEROPAGE: return fill(uffd, a[0], a[1], NULL, 0);
     case OP_UFFD_WAKE: return ioctl(uffd, UFFDIO_WAKE, &range) == 0 ? 0 : -errno;
     default:
       if (uffd >= 0) close(uffd);
@@ -607,16 +611,24 @@ static int monitored_changed;
 /** How often they have, and how often the monitor has found that: what it polls it keeps open. */
 static _Atomic uint32_t changes, changes_found;
 
-/** Answers a fault of a process. Whatever became of its page, nobody is left asleep. */
+/** A page of this process's own. */
+static char own_page[PAGE] __attribute__((aligned(4096)));
+
+/**
+ * Answers a fault of a process. Whatever became of its page, nobody is left asleep. First the page leaves the batch of
+ * this CPU, which would hold it for as long as others please: madvise empties that of its caller.
+ */
 static void answer_fault(int process) {
   struct uffd_msg message;
   int fd = monitored[process].fd;
   if (read(fd, &message, sizeof message) != sizeof message || message.event != UFFD_EVENT_PAGEFAULT) return;
   uint64_t page = message.arg.pagefault.address & ~(PAGE - 1);
   int64_t filled = -EAGAIN;
-  while (filled == -EAGAIN) filled = fill(fd, page, PAGE, monitored[process].zeropage ? NULL : monitored[process].page);
+  const uint32_t *source = monitored[process].zeropage ? NULL : monitored[process].page;
+  while (filled == -EAGAIN) filled = fill(fd, page, PAGE, source, DONTWAKE);
+  if (madvise(own_page, PAGE, MADV_COLD) != 0) die("madvise");
   struct uffdio_range range = { page, PAGE };
-  if (filled < 0) ioctl(fd, UFFDIO_WAKE, &range);
+  ioctl(fd, UFFDIO_WAKE, &range);
 }
 
 static void *monitor_main(void *unused) {
