@@ -1,5 +1,5 @@
 // Compares two runs of one program, step by step: the first step in which something differs, and what was explained.
-import { MAP_LOCKED, MAP_POPULATE } from '../kernel/mm/flags.ts';
+import { ENOENT, MAP_LOCKED, MAP_POPULATE } from '../kernel/mm/flags.ts';
 import { explain } from './known.ts';
 import type { Difference } from './known.ts';
 import type { About, Run, Step } from './observation.ts';
@@ -27,7 +27,7 @@ function reusesFrames(operation: Operation | 'join'): boolean {
 function differencesOf(
   linux: View,
   simulated: View,
-  at: Pick<Difference, 'step' | 'operation' | 'history'>,
+  at: Pick<Difference, 'step' | 'operation' | 'history' | 'fillFailed'>,
 ): Difference[] {
   const names = new Set([...linux.keys(), ...simulated.keys()]);
   const found: Difference[] = [];
@@ -66,6 +66,16 @@ function allowed(program: Program, operation: Operation | 'join', step: Step): V
   ]);
 }
 
+/** Whether an operation of the machine's is a fill that failed for a VMA which has no anon_vma. */
+function failsUnprepared(operation: Operation | 'join', { value, seen }: Step): boolean {
+  if (operation === 'join' || (operation.op !== 'uffd_copy' && operation.op !== 'uffd_zeropage')) return false;
+  if (value !== -ENOENT || seen === null) return false;
+  return seen.some(({ anonVmas }) => {
+    const [, below] = [...(anonVmas ?? [])].findLast(([start]) => start <= operation.addr) ?? [];
+    return below === 0;
+  });
+}
+
 /** Compares what both kernels showed of a program. `basePfn` is the simulated machine's first frame. */
 export function compare(program: Program, linux: Run, simulated: Run, about: About, basePfn: number): Comparison {
   const operations = stepsOf(program);
@@ -75,12 +85,14 @@ export function compare(program: Program, linux: Run, simulated: Run, about: Abo
     // Without frame numbers on one side there is nothing to compare them with.
     zeroPfn: about.zeroPfn === '0' ? '0' : firstFrame(basePfn),
   });
+  let fillFailed = false;
   for (const [step, operation] of operations.entries()) {
     const [a, b] = [linux.steps[step], simulated.steps[step]];
     if (a === undefined || b === undefined) throw new Error(`compare: step ${String(step)} was not answered`);
     if (a.seen === null && isSame(a, b)) continue;
     const isOrdered = !reusesFrames(operation);
-    const at = { step, operation, history: operations.slice(0, step + 1) };
+    fillFailed ||= failsUnprepared(operation, b);
+    const at = { step, operation, history: operations.slice(0, step + 1), fillFailed };
     const views: [View, View] =
       a.seen === null && program.shares === true
         ? [allowed(program, operation, a), allowed(program, operation, b)]

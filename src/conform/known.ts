@@ -28,6 +28,8 @@ export interface Difference {
   name: string;
   linux: string | undefined;
   simulated: string | undefined;
+  /** A fill (UFFDIO_COPY or _ZEROPAGE) has failed before, for a VMA that had no anon_vma. */
+  fillFailed?: boolean;
 }
 
 /** A known difference. */
@@ -231,13 +233,11 @@ export const KNOWN: readonly Known[] = [
   },
   {
     name: 'fill-prepares',
-    why: 'From v6.9 UFFDIO_COPY and _ZEROPAGE give a VMA an anon_vma before they look whether it is watched: a fork copies its entries.',
-    explains: ({ name, operation, history }, about) =>
+    why: 'From v6.9 UFFDIO_COPY and _ZEROPAGE give a VMA an anon_vma before they look whether it is watched, which tells in how it is split, merged and copied.',
+    explains: ({ name, operation, fillFailed }, about) =>
       versionOf(about) >= 609 &&
-      operation !== 'join' &&
-      operation.op === 'fork' &&
-      name.startsWith(`process ${String(operation.child)} `) &&
-      history.some((each) => each !== 'join' && (each.op === 'uffd_copy' || each.op === 'uffd_zeropage')),
+      fillFailed === true &&
+      (name.endsWith('maps') || (operation !== 'join' && operation.op === 'fork' && name.startsWith('process '))),
     ends: () => true,
   },
   {

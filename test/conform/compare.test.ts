@@ -1,8 +1,9 @@
 // The comparison, on runs written by hand: what counts as the same, what is explained, and how a program gets smaller.
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compare } from '../../src/conform/compare.ts';
-import { lonePrograms, programsOf } from '../../src/conform/generate.ts';
+import { lonePrograms, monitoredPrograms, programsOf } from '../../src/conform/generate.ts';
 import { KNOWN, explain, versionOf } from '../../src/conform/known.ts';
 import type { Difference } from '../../src/conform/known.ts';
 import type { About, Look, Run, Step } from '../../src/conform/observation.ts';
@@ -162,11 +163,33 @@ describe('known differences', () => {
     expect(explain(difference({ ...tables, history: [discard] }), ABOUT, null)?.name).toBe('pt-reclaim');
   });
 
+  it('of monitors are of the operations that meet them', () => {
+    const watch: Operation = { op: 'uffd_register', addr: A, length: PAGE, how: 'copy', value: 1 };
+    const minor = { name: 'minor faults', linux: '1', simulated: '0' };
+    const named = (more: Partial<Difference>, about = ABOUT): string | undefined =>
+      explain(difference(more), about, [])?.name;
+    expect(named({ ...minor, history: [watch, load] })).toBe('first-fault-waits');
+    expect(named({ ...minor, history: [watch, load] }, { ...ABOUT, release: '6.8.1' })).toBeUndefined();
+    expect(named({ ...minor, history: [load] })).toBeUndefined();
+    expect(named({ ...minor, linux: '0', simulated: '1', history: [watch, load] })).toBeUndefined();
+    const operation: Operation = { op: 'madvise', addr: A, length: PAGE, advice: 23 };
+    const major = { operation, name: 'major faults', linux: '1', simulated: '0' };
+    expect(named({ ...major, history: [watch, operation] })).toBe('populate-tried');
+    expect(named({ ...major, history: [operation] })).toBeUndefined();
+    const fork: Operation = { op: 'fork', child: 1 };
+    const copied = { operation: fork, name: 'process 1 page a[0]', linux: 'resident', simulated: 'absent' };
+    expect(named({ ...copied, fillFailed: true })).toBe('fill-prepares');
+    expect(named({ ...copied, operation: load, fillFailed: true })).toBeUndefined();
+    expect(named(copied)).toBeUndefined();
+  });
+
   it('have names of their own, and a reason in a sentence', () => {
     expect(new Set(KNOWN.map(({ name }) => name)).size).toBe(KNOWN.length);
     for (const { why } of KNOWN) expect(why).toMatch(/^[A-Z].*\.$/);
   });
 });
+
+const anyProgram = fc.oneof(lonePrograms(MACHINE.kinds), monitoredPrograms(MACHINE.kinds));
 
 describe('programs', () => {
   it('are the same for the same seed, and of nothing but the kinds asked for', () => {
@@ -175,6 +198,15 @@ describe('programs', () => {
     expect(programsOf(kinds, 40, 3)).not.toEqual(programsOf(kinds, 40, 4));
     const lone = fc.sample(lonePrograms(kinds), { seed: 3, numRuns: 50 }).flatMap(stepsOf);
     expect(lone.every((each) => each !== 'join' && (kinds as readonly string[]).includes(each.op))).toBe(true);
+  });
+
+  it('are the same with monitors and without, but for those that have one', () => {
+    const without = MACHINE.kinds.filter((kind) => !kind.startsWith('uffd_'));
+    const [all, some] = [programsOf(MACHINE.kinds, 60, 1), programsOf(without, 60, 1)];
+    const isMonitored = ({ before }: Program): boolean => before.some(({ op }) => op.startsWith('uffd_'));
+    expect(all.filter(isMonitored).length).toBeGreaterThan(10);
+    expect(all.filter((program, i) => isMonitored(program) || isDeepStrictEqual(program, some[i]))).toEqual(all);
+    expect(programsOf(['uffd_wake', 'uffd_close'], 20, 1)).toHaveLength(20);
   });
 
   it('have every kind that the machine can do, and threads', () => {
@@ -186,7 +218,7 @@ describe('programs', () => {
   it('get smaller, one thing at a time, until nothing is left', () => {
     const weight = (each: Program): number => JSON.stringify({ ...each, shares: undefined }).length;
     fc.assert(
-      fc.property(lonePrograms(MACHINE.kinds), (first) => {
+      fc.property(anyProgram, (first) => {
         let current = first;
         for (let steps = 0; stepsOf(current).length > 0; steps++) {
           expect(steps).toBeLessThan(100);
@@ -202,7 +234,7 @@ describe('programs', () => {
   it('get smaller whatever is taken of what is smaller, and never come back', () => {
     const choices = fc.infiniteStream(fc.nat());
     fc.assert(
-      fc.property(lonePrograms(MACHINE.kinds), choices, (first, stream) => {
+      fc.property(anyProgram, choices, (first, stream) => {
         const met = new Set<string>();
         let current = first;
         for (let next = smaller(current); next.length > 0; next = smaller(current)) {
@@ -221,6 +253,10 @@ describe('programs', () => {
     expect(lines[0]).toBe('P 7');
     expect(lines.filter((line) => line.startsWith('W'))).toHaveLength(WINDOWS.length);
     expect(lines.slice(-5)).toEqual([`O -1 load ${String(A)} 4`, 'O 0 fork 1', `O -2 load ${String(A)} 4`, 'E', '']);
+    const watch: Operation = { op: 'uffd_register', addr: A, length: PAGE, how: 'zeropage', value: 9 };
+    expect(programLines(0, { before: [watch], threads: [], after: [] })).toContain(
+      `uffd_register ${String(A)} 4096 1 9\n`,
+    );
     expect(KINDS).toEqual(expect.arrayContaining([...MACHINE.kinds]));
     expect(WINDOWS.every(({ start }) => start % PAGE === 0)).toBe(true);
   });

@@ -67,6 +67,61 @@ describe('the oracle', () => {
     expect(views.at(-1)?.get('value')).toBe('error 16');
   });
 
+  it('answers the faults of a process that has registered them, until it closes', async ({ skip }) => {
+    if (typeof oracle !== 'string' && !oracle.about.userfaultfd) skip('there is no userfaultfd here');
+    const watch = (how: 'copy' | 'zeropage', value: number): Operation => {
+      return { op: 'uffd_register', addr: A, length: 3 * PAGE, how, value };
+    };
+    const loads = [0, 1, 2, 3].map((page): Operation => ({ op: 'load', addr: A + page * PAGE + 8 }));
+    const [first, second, third, last] = loads as [Operation, Operation, Operation, Operation];
+    const program = lone(
+      map,
+      watch('copy', 0x11),
+      first,
+      last,
+      watch('zeropage', 1),
+      second,
+      { op: 'uffd_close' },
+      third,
+    );
+    const views = await seen(skip, program);
+    expect(views.map((view) => view.get('value'))).toEqual([
+      A.toString(16),
+      '0',
+      '0x11',
+      '0x0',
+      '0',
+      '0x0',
+      '0',
+      '0x0',
+    ]);
+    expect(views.at(-3)?.get('maps')).toMatch(/um.*, /);
+    expect(views.at(-1)?.get('maps')).not.toContain('um');
+    expect(views.at(-1)?.get('RssAnon')).toBe('4 kB');
+  });
+
+  it('fills pages itself, and says how far it came', async ({ skip }) => {
+    if (typeof oracle !== 'string' && !oracle.about.userfaultfd) skip('there is no userfaultfd here');
+    const fill = (pages: number): Operation => ({ op: 'uffd_copy', addr: A, length: pages * PAGE, value: 3 });
+    const watch: Operation = { op: 'uffd_register', addr: A, length: 4 * PAGE, how: 'copy', value: 1 };
+    const zeroes: Operation = { op: 'uffd_zeropage', addr: A + 2 * PAGE, length: PAGE };
+    const wake: Operation = { op: 'uffd_wake', addr: A, length: PAGE };
+    const unwatch: Operation = { op: 'uffd_unregister', addr: A, length: 4 * PAGE };
+    const views = await seen(skip, lone(map, fill(1), watch, fill(2), fill(1), zeroes, wake, unwatch, fill(1)));
+    expect(views.map((view) => view.get('value'))).toEqual([
+      A.toString(16),
+      'error 2',
+      '0',
+      '8192',
+      'error 17',
+      '4096',
+      '0',
+      '0',
+      'error 2',
+    ]);
+    expect(views.every((view) => view.get('minor faults') === '0')).toBe(true);
+  });
+
   it('runs threads at once, and tells what each came to', async ({ skip }) => {
     const threads = [0, 1].map((thread): Operation[] => [{ op: 'store', addr: A + thread * PAGE, value: thread + 1 }]);
     const views = await seen(skip, { before: [map], threads, after: [{ op: 'load', addr: A + PAGE }] });

@@ -247,6 +247,16 @@ describe('madvise', () => {
     }
   });
 
+  it('leaves pages young that are still in the batch of another CPU', () => {
+    const machine = boot({ cpus: 2, memory: 2 * 1024 * 1024, maxVmas: 32 });
+    machine.runHere([map(0, 1), store(0, 7)], 1);
+    const young = (): boolean => (snapshot(machine.buffer).mms[0]!.mappings[0]!.lo & 0x20) !== 0;
+    machine.runHere([advise(0, 1, MADV_COLD)], 0);
+    expect(young()).toBe(true);
+    machine.runHere([advise(0, 1, MADV_COLD)], 1);
+    expect(young()).toBe(false);
+  });
+
   it('is accepted or refused', () => {
     expect(result(map(0, 1), advise(0, 1, MADV_WILLNEED))).toBe(0);
     expect(result(map(0, 1), advise(0, 2, MADV_WILLNEED))).toBe(-ENOMEM);
