@@ -40,7 +40,7 @@ async function generated(flags: Flags, about: About): Promise<Program[]> {
   const kinds = kindsFor(flags, about);
   try {
     const { programsOf } = await import('../conform/generate.ts');
-    return programsOf(kinds, flags.programs, flags.seed);
+    return programsOf(kinds, flags.programs, flags.seed, about.userfaultfd === 'user');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new UsageError(

@@ -15,7 +15,7 @@ import {
   PROT_WRITE,
 } from '../kernel/mm/flags.ts';
 import type { AccessSize } from '../kernel/program.ts';
-import { ARENA_START, MACHINE, MONITOR_KINDS, PAGE, START_BRK, WINDOWS } from './program.ts';
+import { ARENA_START, MACHINE, MONITOR_KINDS, PAGE, START_BRK, WINDOWS, populates } from './program.ts';
 import type { Kind, Operation, Program, Window } from './program.ts';
 
 const MAP_FLAGS: number = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -378,14 +378,18 @@ const THREADS_EVERY = 12;
 /** Of so many one has a monitor. */
 const MONITORED_EVERY = 3;
 
-/** `count` programs, the same for the same seed: most of one thread, some of several. */
-export function programsOf(kinds: readonly Kind[], count: number, seed: number): Program[] {
+/**
+ * `count` programs, the same for the same seed: most of one thread, some of several, some with a monitor. Where that is
+ * given `userFaults` alone, no system call of theirs waits for it.
+ */
+export function programsOf(kinds: readonly Kind[], count: number, seed: number, userFaults = false): Program[] {
   const some = (arbitrary: fc.Arbitrary<Program>, every = THREADS_EVERY): Program[] =>
     fc.sample(arbitrary, { seed, numRuns: Math.ceil(count / every) + 1 });
   const hasAccesses = kinds.includes('load') || kinds.includes('store');
   const [ofMonitors, others] = parted(kinds);
-  if (others.length === 0) return some(monitoredPrograms(kinds), 1).slice(0, count);
-  const monitored = ofMonitors.length === 0 ? [] : some(monitoredPrograms(kinds), MONITORED_EVERY);
+  const answered = monitoredPrograms(kinds).filter(({ before }) => !(userFaults && before.some(populates)));
+  if (others.length === 0) return some(answered, 1).slice(0, count);
+  const monitored = ofMonitors.length === 0 ? [] : some(answered, MONITORED_EVERY);
   const programs = fc
     .sample(lonePrograms(others), { seed, numRuns: Math.max(1, count) })
     .slice(0, count)

@@ -6,14 +6,11 @@ import {
   MADV_DONTNEED,
   MADV_FREE,
   MADV_PAGEOUT,
-  MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
-  MAP_LOCKED,
-  MAP_POPULATE,
   MREMAP_DONTUNMAP,
 } from '../kernel/mm/flags.ts';
 import type { About, Look } from './observation.ts';
-import { PAGE } from './program.ts';
+import { PAGE, populates } from './program.ts';
 import type { Operation } from './program.ts';
 
 /** One observable that differs. */
@@ -114,15 +111,6 @@ function isAdvice(operation: Operation | 'join', advice: number): boolean {
   return operation !== 'join' && operation.op === 'madvise' && operation.advice === advice;
 }
 
-/** Whether an operation makes pages present without touching them. */
-function populates(operation: Operation | 'join'): boolean {
-  if (operation === 'join') return false;
-  if (operation.op === 'mmap') return (operation.flags & (MAP_POPULATE | MAP_LOCKED)) !== 0;
-  return (
-    operation.op === 'mlock' || isAdvice(operation, MADV_POPULATE_READ) || isAdvice(operation, MADV_POPULATE_WRITE)
-  );
-}
-
 const isRegistration = (operation: Operation | 'join'): boolean =>
   operation !== 'join' && operation.op === 'uffd_register';
 
@@ -194,7 +182,9 @@ export const KNOWN: readonly Known[] = [
     name: 'populate-referenced',
     why: 'Pages that a system call makes present are also marked as referenced on Linux, for reclaim, which is not modelled.',
     explains: ({ name, history, linux, simulated }) =>
-      name.endsWith('Referenced') && history.some(populates) && kbOf(linux) > kbOf(simulated),
+      name.endsWith('Referenced') &&
+      history.some((each) => each !== 'join' && populates(each)) &&
+      kbOf(linux) > kbOf(simulated),
   },
   {
     name: 'populate-dirty',
@@ -202,7 +192,7 @@ export const KNOWN: readonly Known[] = [
     explains: ({ name, history }) =>
       / (Pss_Dirty|Private_Clean|Private_Dirty|Shared_Clean|Shared_Dirty|LazyFree)$/.test(name) &&
       history.some((operation) => isAdvice(operation, MADV_FREE)) &&
-      history.some(populates),
+      history.some((each) => each !== 'join' && populates(each)),
   },
   {
     name: 'lazyfree-batch',

@@ -42,6 +42,6 @@ export interface About {
   softDirty: boolean;
   /** Whether the break can be moved into the arena. */
   movesBrk: boolean;
-  /** Whether userfaultfd can be had whose monitor answers the faults of system calls, too. */
-  userfaultfd: boolean;
+  /** Which faults a monitor can be given to answer: those of system calls as well, those of programs alone, none. */
+  userfaultfd: 'all' | 'user' | 'none';
 }

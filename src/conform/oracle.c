@@ -197,7 +197,10 @@ static void give_back(int64_t address, uint64_t length) {
 
 static int is_uffd_op(enum kind kind) { return kind >= OP_UFFD_REGISTER && kind <= OP_UFFD_CLOSE; }
 
-/** -1 where it is not permitted, or the faults of system calls would not wait for an answer. */
+/** Whether the userfaultfd that was opened last is for the faults of programs alone, not for those of system calls. */
+static int for_user_faults_only;
+
+/** -1 where it is not permitted. */
 static int open_userfaultfd(void) {
   int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
@@ -207,6 +210,8 @@ static int open_userfaultfd(void) {
       close(device);
     }
   }
+  for_user_faults_only = fd < 0;
+  if (fd < 0) fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
   struct uffdio_api api = { .api = UFFD_API };
   if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0) return fd;
   if (fd >= 0) close(fd);
@@ -887,14 +892,15 @@ static void read_op(char *line) {
   op_count++;
 }
 
-/** Whether a process can have a userfaultfd that another answers. */
-static int has_userfaultfd(void) {
+/** For which faults a process can have a userfaultfd that another answers. */
+static const char *userfaultfd_here(void) {
   memset(control, 0, sizeof *control);
   pid_t pid = fork();
   if (pid < 0) die("fork");
   if (pid == 0) {
     int fd = open_userfaultfd();
     control->uffd[0] = fd < 0 ? 0 : fd;
+    control->argument[0] = for_user_faults_only;
     set_and_wake(&control->done[0], 1);
     wait_while(&control->command[0], IDLE);
     _exit(0);
@@ -905,7 +911,7 @@ static int has_userfaultfd(void) {
   if (fd >= 0) close(fd);
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
-  return fd >= 0;
+  return fd < 0 ? "none" : control->argument[0] ? "user" : "all";
 }
 
 /** Tells what kind of kernel this is. */
@@ -927,10 +933,10 @@ static void say_about(void) {
   if (pid == 0) _exit(move_brk() ? 0 : 1);
   int status = 1;
   waitpid(pid, &status, 0);
-  printf("{\"release\":\"%s\",\"zeroPfn\":\"%lx\",\"softDirty\":%s,\"movesBrk\":%s,\"userfaultfd\":%s}\n",
+  printf("{\"release\":\"%s\",\"zeroPfn\":\"%lx\",\"softDirty\":%s,\"movesBrk\":%s,\"userfaultfd\":\"%s\"}\n",
          name.release,
          entry & ((1UL << 55) - 1), soft_dirty ? "true" : "false", status == 0 ? "true" : "false",
-         has_userfaultfd() ? "true" : "false");
+         userfaultfd_here());
   fflush(stdout);
 }
 

@@ -94,7 +94,7 @@ export const KINDS: readonly Kind[] = [
 
 /** Whether the running kernel lets the oracle do operations of a kind. */
 export function canCompare(kind: Kind, { movesBrk, userfaultfd }: Pick<About, 'movesBrk' | 'userfaultfd'>): boolean {
-  if ((MONITOR_KINDS as readonly Kind[]).includes(kind)) return userfaultfd;
+  if ((MONITOR_KINDS as readonly Kind[]).includes(kind)) return userfaultfd !== 'none';
   return kind !== 'brk' || movesBrk;
 }
 
@@ -231,6 +231,13 @@ export function programLines(id: number, { before, threads, after }: Program): s
     ...after.map((operation) => operationLine(AFTER, operation)),
     'E\n',
   ].join('\n');
+}
+
+/** Whether an operation makes pages present without touching them. */
+export function populates(operation: Operation): boolean {
+  if (operation.op === 'mmap') return (operation.flags & (MAP_POPULATE | MAP_LOCKED)) !== 0;
+  if (operation.op === 'mlock') return true;
+  return operation.op === 'madvise' && [MADV_POPULATE_READ, MADV_POPULATE_WRITE].includes(operation.advice);
 }
 
 /** All operations in the order in which their results are told, and where the threads are joined: one step more. */

@@ -99,6 +99,15 @@ export function failureLines({ program, differences }: Failure): string[] {
 /** A count and its noun. */
 const counted = (count: number, noun: string): string => `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 
+/** What is left out of what monitors do, and why. */
+const MONITORS: Readonly<Record<About['userfaultfd'], string[]>> = {
+  all: [],
+  user: wrapText(
+    'userfaultfd answers no faults of system calls here, which needs root: programs with a monitor do without.',
+  ),
+  none: wrapText('userfaultfd is not permitted here: uffd_* is not compared.'),
+};
+
 /** All that a campaign came to, without its failures. */
 export function outcomeLines(outcome: Outcome, about: About): string[] {
   const kinds = kindsOf(outcome.operations).map((kind) => [kind, grouped(outcome.operations[kind] ?? 0)]);
@@ -115,11 +124,7 @@ export function outcomeLines(outcome: Outcome, about: About): string[] {
       ? wrapText('Frame numbers are not to be had, which needs root: they are not compared.')
       : []),
     ...(about.movesBrk ? [] : wrapText('The break cannot be moved here: brk is not compared.')),
-    ...(about.userfaultfd
-      ? []
-      : wrapText(
-          'userfaultfd is not to be had here, which needs root or vm.unprivileged_userfaultfd: uffd_* is not compared.',
-        )),
+    ...MONITORS[about.userfaultfd],
     ...(known.length === 0 ? [] : ['known differences']),
     ...known.flatMap(({ name, why }) =>
       wrapText(`${counted(outcome.explained[name] ?? 0, 'time')}  ${name}: ${why}`, '  ', '     '),

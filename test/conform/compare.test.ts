@@ -7,12 +7,13 @@ import { lonePrograms, monitoredPrograms, programsOf } from '../../src/conform/g
 import { KNOWN, explain, versionOf } from '../../src/conform/known.ts';
 import type { Difference } from '../../src/conform/known.ts';
 import type { About, Look, Run, Step } from '../../src/conform/observation.ts';
-import { KINDS, MACHINE, PAGE, WINDOWS, programLines, stepsOf } from '../../src/conform/program.ts';
+import { KINDS, MACHINE, PAGE, WINDOWS, populates, programLines, stepsOf } from '../../src/conform/program.ts';
 import type { Operation, Program } from '../../src/conform/program.ts';
+import { EEXIST, ENOENT } from '../../src/kernel/mm/flags.ts';
 import { smaller } from '../../src/conform/shrink.ts';
 
 const A = WINDOWS[0]!.start;
-const ABOUT: About = { release: '6.18.1', zeroPfn: '3b32', softDirty: false, movesBrk: true, userfaultfd: true };
+const ABOUT: About = { release: '6.18.1', zeroPfn: '3b32', softDirty: false, movesBrk: true, userfaultfd: 'all' };
 const BASE_PFN = 0x100000;
 const load: Operation = { op: 'load', addr: A };
 
@@ -90,6 +91,24 @@ describe('compare', () => {
       BASE_PFN,
     );
     expect(differences).toEqual([]);
+  });
+
+  it('knows where a fill that failed has left an anon_vma, which only shows later', () => {
+    const fill: Operation = { op: 'uffd_zeropage', addr: A + PAGE, length: PAGE };
+    const forked: Program = { before: [fill, { op: 'fork', child: 1 }], threads: [], after: [] };
+    const of = (value: number, anonVma: number, child: string): Run => {
+      const own: Look = { ...look(['0']), anonVmas: new Map([[A, anonVma]]) };
+      const step: Step = { value, signal: 0, minor: 0, major: 0, seen: [own] };
+      return { start: [look([])], steps: [step, { ...step, value: 0, seen: [own, { ...look([child]), process: 1 }] }] };
+    };
+    const compared = (value: number, anonVma: number): [string[], string[]] => {
+      const [linux, simulated] = [of(value, 9, zero(0x3b32)), of(value, anonVma, '0')];
+      const { differences, explained } = compare(forked, linux, simulated, ABOUT, BASE_PFN);
+      return [differences.map(({ name }) => name), [...explained.keys()]];
+    };
+    expect(compared(-ENOENT, 0)).toEqual([[], ['fill-prepares']]);
+    expect(compared(-ENOENT, 5)).toEqual([['process 1 page a[0]'], []]);
+    expect(compared(-EEXIST, 0)).toEqual([['process 1 page a[0]'], []]);
   });
 
   it('holds threads that share pages against what is possible', () => {
@@ -207,6 +226,9 @@ describe('programs', () => {
     expect(all.filter(isMonitored).length).toBeGreaterThan(10);
     expect(all.filter((program, i) => isMonitored(program) || isDeepStrictEqual(program, some[i]))).toEqual(all);
     expect(programsOf(['uffd_wake', 'uffd_close'], 20, 1)).toHaveLength(20);
+    const ofUsers = programsOf(MACHINE.kinds, 60, 1, true).filter(isMonitored);
+    expect(ofUsers.length).toBeGreaterThan(10);
+    expect(ofUsers.flatMap(({ before }) => before).filter(populates)).toEqual([]);
   });
 
   it('have every kind that the machine can do, and threads', () => {
