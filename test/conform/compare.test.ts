@@ -224,7 +224,9 @@ describe('programs', () => {
     const [all, some] = [programsOf(MACHINE.kinds, 60, 1), programsOf(without, 60, 1)];
     const isMonitored = ({ before }: Program): boolean => before.some(({ op }) => op.startsWith('uffd_'));
     expect(all.filter(isMonitored).length).toBeGreaterThan(10);
-    expect(all.filter((program, i) => isMonitored(program) || isDeepStrictEqual(program, some[i]))).toEqual(all);
+    const same = all.filter((program, i) => isDeepStrictEqual(program, some[i]));
+    expect(same.some(isMonitored)).toBe(false);
+    expect(same.length).toBeGreaterThanOrEqual((all.length * 2) / 3);
     expect(programsOf(['uffd_wake', 'uffd_close'], 20, 1)).toHaveLength(20);
     const ofUsers = programsOf(MACHINE.kinds, 60, 1, true).filter(isMonitored);
     expect(ofUsers.length).toBeGreaterThan(10);
