@@ -6,21 +6,27 @@ import {
   EVENT_CLEAR,
   EVENT_DISCARD,
   EVENT_DOUBLES,
+  EVENT_FILL,
   EVENT_FORK,
   EVENT_LEFT_OUT,
   EVENT_LOAD,
+  EVENT_MISSING,
   EVENT_MOVE,
   EVENT_STORE,
+  EVENT_UNWATCHED,
 } from '../kernel/observations.ts';
+
+/** What a missing page holds that a monitor watches: no word is this, so no load returns it. */
+export const MISSING: number = 2 ** 32;
 
 /** What one CPU did to memory, or to what is known of it; times are tickets of the machine's clock. */
 export interface MemoryEvent {
   cpu: number;
   /**
-   * `add`: an atomic add, which loads and stores at once. `move`: mremap gave the contents of a range to another.
-   * `clear`: of soft-dirty bits.
+   * `add`: an atomic add, which loads and stores at once. `fill`: every word of a range was stored at once. `move`: mremap
+   * gave the contents of a range to another. `clear`: of soft-dirty bits.
    */
-  kind: 'load' | 'store' | 'add' | 'discard' | 'move' | 'fork' | 'clear';
+  kind: 'load' | 'store' | 'add' | 'fill' | 'discard' | 'move' | 'fork' | 'clear';
   /** Number of the process that did it, 0 if left out: addresses of different processes are different memory. */
   process?: number;
   /** For a fork: the number of the process that began with the memory of `process`. */
@@ -31,7 +37,7 @@ export interface MemoryEvent {
   addr: number;
   /** Bytes. */
   length: number;
-  /** Value stored or loaded; of an add, the one loaded. */
+  /** Value stored or loaded; of an add, the one loaded; what every word of a fill becomes, MISSING where it is nothing. */
   value: number;
   invoked: number;
   returned: number;
@@ -74,6 +80,13 @@ function decoded(cpu: number, history: Float64Array, at: number): MemoryEvent | 
       return { cpu, kind: 'discard', process, addr, length: value, value: 0, invoked, returned, failed };
     case EVENT_MOVE:
       return { cpu, kind: 'move', process, addr, length: value, value: 0, invoked, returned, failed, to: more };
+    case EVENT_FILL:
+      return { cpu, kind: 'fill', process, addr, length: value, value: more | 0, invoked, returned };
+    case EVENT_MISSING:
+      return { cpu, kind: 'fill', process, addr, length: value, value: MISSING, invoked, returned };
+    case EVENT_UNWATCHED:
+      // What was not missing stays as it is.
+      return { cpu, kind: 'discard', process, addr, length: value, value: 0, invoked, returned, failed: true };
     case EVENT_FORK:
       return { cpu, kind: 'fork', process, child: addr, addr: 0, length: 0, value: 0, invoked, returned };
     case EVENT_CLEAR:
@@ -93,6 +106,7 @@ const EVENT_KINDS: Readonly<Record<MemoryEvent['kind'], number>> = {
   load: EVENT_LOAD,
   store: EVENT_STORE,
   add: EVENT_ADD,
+  fill: EVENT_FILL,
   discard: EVENT_DISCARD,
   move: EVENT_MOVE,
   fork: EVENT_FORK,
@@ -104,10 +118,12 @@ export function encodeHistory(events: readonly MemoryEvent[]): Float64Array {
   const rows = events.flatMap((event) => {
     const { kind, invoked, returned, process = 0, child = 0, leftOut = [] } = event;
     const addr = kind === 'fork' ? child : event.addr;
-    const value = kind === 'discard' || kind === 'move' ? event.length : event.value;
+    const isRange = kind === 'discard' || kind === 'move' || kind === 'fill';
+    const value = isRange ? event.length : event.value;
     const failed = event.failed === true ? 1 : 0;
+    const isMissing = kind === 'fill' && event.value === MISSING;
     return [
-      [EVENT_KINDS[kind], addr, value, invoked, returned, failed, process, moreOf(event)],
+      [isMissing ? EVENT_MISSING : EVENT_KINDS[kind], addr, value, invoked, returned, failed, process, moreOf(event)],
       ...leftOut.map((range) => [EVENT_LEFT_OUT, range.addr, range.length, invoked, returned, 0, child, 0]),
     ];
   });
@@ -117,5 +133,6 @@ export function encodeHistory(events: readonly MemoryEvent[]): Float64Array {
 function moreOf({ kind, length, value, stored = 0, to = 0 }: MemoryEvent): number {
   if (kind === 'add') return (stored - value) | 0;
   if (kind === 'move') return to;
+  if (kind === 'fill') return value === MISSING ? 0 : value;
   return kind === 'load' || kind === 'store' ? length : 0;
 }

@@ -3,6 +3,7 @@
 // A word that is only ever touched as a whole is one location. One that is also touched in parts is four: each byte is
 // judged alone, which is weaker (that a word is loaded at once is not looked at) and never wrong. Where mremap has
 // moved a word, all places that it has been in are judged together.
+import { MISSING } from './history.ts';
 import type { MemoryEvent } from './history.ts';
 
 const WORD_BYTES = 4;
@@ -11,7 +12,7 @@ const WORD_BYTES = 4;
 export interface Group {
   /** Addresses; more than one where there are moves between them. */
   readonly locations: readonly number[];
-  /** Accesses of one of the locations, all of it; discards and moves that touch any. */
+  /** Accesses of one of the locations, all of it, fills as stores; discards and moves that touch any. */
   readonly events: readonly MemoryEvent[];
 }
 
@@ -32,7 +33,7 @@ function isWord({ addr, length }: MemoryEvent): boolean {
 
 /** The groups of a history. */
 export function groupsOf(events: readonly MemoryEvent[]): Group[] {
-  const discards = events.filter(({ kind }) => kind === 'discard');
+  const ranges = events.filter(({ kind }) => kind === 'discard' || kind === 'fill');
   const moves = events.filter(({ kind }) => kind === 'move');
   const forks = events.filter(({ kind }) => kind === 'fork');
   const accesses = events.filter(({ kind }) => kind === 'load' || kind === 'store' || kind === 'add');
@@ -52,7 +53,7 @@ export function groupsOf(events: readonly MemoryEvent[]): Group[] {
       else group.events.push(part);
     }
   }
-  if (discards.length > 0) addRanges(groups, discards);
+  if (ranges.length > 0) addRanges(groups, ranges, split);
   const all = [...new Set(groups.values())].filter((group) => group.events.some(({ kind }) => kind !== 'discard'));
   if (moves.length > 0) for (const group of all) group.events.push(...moves.filter((move) => concerns(group, move)));
   return all.map(({ locations, events: found }) => {
@@ -165,20 +166,32 @@ function reachable(word: number, moves: readonly MemoryEvent[]): number[] {
   return words;
 }
 
-/** Adds each discard to the groups of the locations that it covers. */
-function addRanges(groups: ReadonlyMap<number, Draft>, discards: readonly MemoryEvent[]): void {
+/** Adds each discard to the groups of the locations that it covers; of each fill, what it stored in each location. */
+function addRanges(
+  groups: ReadonlyMap<number, Draft>,
+  ranges: readonly MemoryEvent[],
+  split: ReadonlySet<number>,
+): void {
   const addresses = Float64Array.from(groups.keys()).sort();
-  for (const discard of discards) {
+  for (const range of ranges) {
     let low = 0;
     let high = addresses.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (addresses[middle]! < discard.addr) low = middle + 1;
+      if (addresses[middle]! < range.addr) low = middle + 1;
       else high = middle;
     }
-    for (; low < addresses.length && addresses[low]! < discard.addr + discard.length; low++) {
-      const { events } = groups.get(addresses[low]!)!;
-      if (events[events.length - 1] !== discard) events.push(discard);
+    for (; low < addresses.length && addresses[low]! < range.addr + range.length; low++) {
+      const addr = addresses[low]!;
+      const { events } = groups.get(addr)!;
+      if (range.kind === 'fill') events.push(filled(range, addr, split.has(wordOf(addr))));
+      else if (events[events.length - 1] !== range) events.push(range);
     }
   }
+}
+
+/** What a fill stored in one location: its word, a byte of that, or that there is nothing. */
+function filled(fill: MemoryEvent, addr: number, isByte: boolean): MemoryEvent {
+  const value = fill.value === MISSING ? MISSING : partOf(fill.value, addr - wordOf(addr), isByte);
+  return { ...fill, kind: 'store', addr, length: isByte ? 1 : WORD_BYTES, value };
 }

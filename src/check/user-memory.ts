@@ -3,10 +3,12 @@
 // Each word of user memory is a register that starts as 0. A history says when each load and store began and ended; an
 // order that respects those times and gives every load the value it saw must exist (linearizability, per word). A
 // discard (MADV_DONTNEED, munmap, a mapping over another) makes the word 0 at some moment while it runs; an atomic add
-// is a load and a store in one; a move (mremap) takes the word elsewhere. Accesses of parts of words are judged by byte.
-// Each process has registers of its own; a fork makes the child's what the parent's are at some moment while it runs.
+// is a load and a store in one; a move (mremap) takes the word elsewhere. A monitor's fill is a store to every word of
+// its pages, which held what no load returns before. Accesses of parts of words are judged by byte. Each process has
+// registers of its own; a fork makes the child's what the parent's are at some moment while it runs.
 import { addressText, finding, wordText } from './finding.ts';
 import type { Finding } from './finding.ts';
+import { MISSING } from './history.ts';
 import type { MemoryEvent } from './history.ts';
 import { groupsOf } from './locations.ts';
 import type { Group } from './locations.ts';
@@ -144,6 +146,9 @@ function sentence(why: Contradiction, operations: readonly MemoryEvent[], events
   if (lost === undefined)
     return `load by CPU ${String(load.cpu)} at ${place} returned ${value}; no order of the stores explains it`;
   const later = `later load by CPU ${String(load.cpu)} returned ${value}; no order of the stores explains it`;
+  if (lost.kind === 'store' && lost.value === MISSING) {
+    return `load by CPU ${String(load.cpu)} at ${place} returned ${value}: nobody had filled the page, which a monitor watches`;
+  }
   if (lost.kind === 'discard') return `stale load: CPU ${String(lost.cpu)} discarded ${place}, ${later}`;
   if (lost.kind === 'move') return `stale load: CPU ${String(lost.cpu)} moved pages, ${place} among them, ${later}`;
   return `lost store: CPU ${String(lost.cpu)} stored ${wordText(storedBy(lost) ?? 0)} at ${place}, ${later}`;

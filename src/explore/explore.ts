@@ -24,6 +24,7 @@ import type { FailingSchedule } from './shrink.ts';
 import { Bounded, Exhaustive, pctRun, randomWalk } from './strategies.ts';
 import type { Complaint, Subject } from './subject.ts';
 import { checkFingerprint, fingerprint, follow, parseToken, tokenOf } from './token.ts';
+import type { Schedule } from './token.ts';
 
 /** The smallest failure found. */
 export interface Failure {
@@ -363,6 +364,19 @@ export function conclude(
   };
 }
 
+/**
+ * What a schedule is recorded on. Under weak memory, one that knows no more shared words than the schedule names: those
+ * that were found since would have stores buffered that were not, when it was found.
+ */
+function replayingExecution(execution: Execution, settings: Settings, schedule: Schedule): Execution {
+  if (settings.memoryModel === 'sc' || execution.subject.everyStep) return execution;
+  const knowing = new Execution(execution.subject, settings.memoryModel);
+  knowing.maxSteps = settings.steps;
+  follow(knowing, schedule);
+  knowing.shared.freeze();
+  return knowing;
+}
+
 function toFailure(search: Search, found: FailingSchedule, identity: string | undefined): Failure {
   const { settings, rules } = search;
   const { lockOrder } = search.findings;
@@ -377,8 +391,10 @@ function toFailure(search: Search, found: FailingSchedule, identity: string | un
   const small = settings.shrink && found.judge !== 'lock-order' ? shrink(execution, found, complain) : found;
   const { steps, preemptions, message, judge } = small;
   const token = identity === undefined ? small.token : `${small.token}.${fingerprint(identity)}`;
-  const recorded = record(execution, parseToken(token));
-  if (!isSuspicion && complaintOf(execution) === undefined) throw new NondeterminismError(steps - 1);
+  const schedule = parseToken(token);
+  const replayed = replayingExecution(execution, settings, schedule);
+  const recorded = record(replayed, schedule);
+  if (!isSuspicion && complaintOf(replayed) === undefined) throw new NondeterminismError(steps - 1);
   const failure = { token, steps, preemptions, message, judge, record: recorded };
   return judge === 'lock-order' && lockOrder !== undefined ? { ...failure, lockOrder } : failure;
 }

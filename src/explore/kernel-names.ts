@@ -103,7 +103,9 @@ export class KernelNames {
       const field = (inArea - at.pcp) % layout.PER_CPU_PAGES_WORDS;
       return `${cpu} pcp->${fieldAt(layout.per_cpu_pages, field)}`;
     }
-    return `${cpu} ${fieldAt(layout.cpu_area, inArea)}`;
+    const field = fieldAt(layout.cpu_area, inArea);
+    if (field !== 'uwq') return `${cpu} ${field}`;
+    return `${cpu} uwq.${fieldAt(layout.userfaultfd_wait_queue, inArea - layout.cpu_area.uwq)}`;
   }
 
   private pageName(word: number): string {

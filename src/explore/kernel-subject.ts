@@ -37,6 +37,7 @@ export class KernelSubject implements Subject {
   private readonly setupHistory: Float64Array;
   /** User words that programs touch: what they hold in the end is read once more. */
   private readonly touched: readonly number[];
+  private readonly isMonitored: boolean;
   private readonly known = new Map<string, Verdict>();
   private judged: Machine | undefined = undefined;
   private names: KernelNames | undefined = undefined;
@@ -54,6 +55,7 @@ export class KernelSubject implements Subject {
     const rules = steppedRules(machine.design);
     this.cpus = spec.programs.map((_, id) => new ExploredCpu(machine.memory, id, this.image.dirty, rules));
     this.observations = spec.programs.map((ops) => new Observations(ops.length, true));
+    this.isMonitored = [spec.setup, ...spec.programs].some((ops) => ops.some(({ op }) => op === 'uffd_register'));
     this.touched = touchedWords([...spec.setup, ...spec.programs.flat()]);
   }
 
@@ -117,7 +119,9 @@ export class KernelSubject implements Subject {
     try {
       takeDown(machine);
       const loads = this.touched.map((addr): Op => ({ op: 'load', addr }));
-      const reads = machine.processes.flatMap((process): Op[] => [{ op: 'as', process }, ...loads]);
+      // A monitor that is gone leaves nobody waiting, so that what it has not filled can be read.
+      const close: Op[] = this.isMonitored ? [{ op: 'uffd_close' }] : [];
+      const reads = machine.processes.flatMap((process): Op[] => [{ op: 'as', process }, ...close, ...loads]);
       histories.push({ cpu: 0, history: machine.runHere(reads, 0, true).history });
       return judge(machine, outcome, { events: eventsOf(histories), exit: true });
     } catch (error) {

@@ -56,6 +56,12 @@ const move = (addr: number, to: number): Op => {
 
 const populate = (addr: number): Op => ({ op: 'madvise', addr, length: PAGE, advice: MADV_POPULATE_WRITE });
 
+/** The monitor of the process is to fill what is missing of so many pages. */
+const watch = (addr: number, pages: number): Op => ({ op: 'uffd_register', addr, length: pages * PAGE });
+/** It answers so many faults with pages full of 7. */
+const serve = (faults: number): Op => ({ op: 'uffd_serve', faults, how: 'copy', value: 7 });
+const fill = (addr: number): Op => ({ op: 'uffd_copy', addr, length: PAGE, value: 7 });
+
 const fork = (child: number): Op => ({ op: 'fork', child });
 /** Waits for another CPU to have come so far. */
 const wait = (value: number): Op => ({ op: 'await', counter: 0, value });
@@ -234,6 +240,22 @@ export const SCENARIOS: readonly Scenario[] = [
       [store(A, 1), wait(1), store(A, 2)],
       [{ op: 'clear_refs' }, advance],
     ],
+  },
+  {
+    name: 'userfault',
+    shows: 'a thread faults on a page that a monitor is to fill: it waits for it, and finds what the monitor put there',
+    defences: { uffd_missing: ['I13'] },
+    cpus: [2, 3],
+    setup: [map(A, 4), store(A + PAGE, 9), watch(A, 4)],
+    programs: (cpus) => [...each(() => [load(A)])(cpus - 1), [serve(cpus - 1)]],
+  },
+  {
+    name: 'userfault-vs-copy',
+    shows: 'a monitor fills a page while another CPU faults on it: the fault ends, whichever comes first',
+    defences: { uffd_missing: ['I13'], uffd_must_wait: ['deadlock'] },
+    cpus: [2],
+    setup: [map(A, 4), store(A + PAGE, 9), watch(A, 4)],
+    programs: () => [[store(A, 1), load(A + 4)], [fill(A)]],
   },
 ];
 

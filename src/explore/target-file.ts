@@ -172,6 +172,13 @@ const FIELDS: Readonly<Record<Op['op'], readonly string[]>> = {
   as: ['process'],
   exit_process: ['process'],
   clear_refs: [],
+  uffd_register: ['addr', 'length'],
+  uffd_unregister: ['addr', 'length'],
+  uffd_copy: ['addr', 'length', 'value'],
+  uffd_zeropage: ['addr', 'length'],
+  uffd_wake: ['addr', 'length'],
+  uffd_serve: ['faults', 'value'],
+  uffd_close: [],
   exit: [],
 };
 
@@ -202,6 +209,9 @@ function opFrom(value: unknown, where: string): Op {
     }
   }
   checkAccess(op, value, where);
+  if (op === 'uffd_serve' && value.how !== 'copy' && value.how !== 'zeropage') {
+    throw new UsageError(`${where}: uffd_serve needs copy or zeropage as how, for example how: 'copy'.`);
+  }
   if (op === 'repeat') return { ...value, ops: opsFrom(value.ops, `ops of ${where}`) } as Op;
   return value as unknown as Op;
 }

@@ -17,6 +17,9 @@ export const LOCK_CLASSES = [
   'ptlock/1',
   'mmap_lock/1',
   'task_lock',
+  'fault_pending_wqh.lock',
+  'userfault',
+  'userfaultfd read',
 ] as const;
 export const LOCK_PTL = 0;
 export const LOCK_PAGE_TABLE = 1;
@@ -34,6 +37,11 @@ export const LOCK_IPI = 11;
 export const LOCK_PTL_NESTED = 12;
 export const LOCK_MMAP_NESTED = 13;
 export const LOCK_TASK = 14;
+export const LOCK_FAULT_PENDING = 15;
+/** No lock: a fault waits here until a monitor has answered it. */
+export const LOCK_USERFAULT = 16;
+/** No lock: a monitor waits here for faults. */
+export const LOCK_USERFAULT_READ = 17;
 
 /** Per-CPU statistics of one lock class. */
 export const lock_stat = { acquisitions: 0, contentions: 1, spins: 2, parks: 3 } as const;

@@ -37,6 +37,8 @@ export const D_FORK_VMA_LOCK = 15;
 export const D_COW_FLUSH = 16;
 export const D_SOFT_DIRTY_FLUSH = 17;
 export const D_MREMAP_FLUSH = 18;
+export const D_UFFD_MISSING = 19;
+export const D_UFFD_MUST_WAIT = 20;
 
 /** Bit number i of a machine's `without` mask is entry i. */
 export const DEFENCES: readonly Defence[] = [
@@ -172,6 +174,20 @@ export const DEFENCES: readonly Defence[] = [
     closes: 'a CPU still holds a translation to a page that has moved, and reaches it by its old address',
     without: 'a store to an address that is no longer mapped lands in what was moved, or in what came after it',
     evidence: 'CVE-2018-18281; eb66ae030829 "mremap: properly flush TLB before releasing the page"',
+  },
+  {
+    name: 'uffd_missing',
+    where: 'userfaultfd_missing under the PTL, do_anonymous_page, mm/memory.c:4333',
+    closes: 'a fault fills a page that is still missing, and that a monitor is about to fill',
+    without: "a thread reads zeroes in place of the monitor's data, whose copy then fails with EEXIST",
+    evidence: 'v6.8 mm/memory.c:4333 "Deliver the page fault to userland, check inside PT lock"',
+  },
+  {
+    name: 'uffd_must_wait',
+    where: 'userfaultfd_must_wait once the fault is queued, handle_userfault, fs/userfaultfd.c:322',
+    closes: 'the page is filled after the fault has found it missing and before the fault is in the queue',
+    without: 'the wake-up comes before the sleep: the thread waits for a page that is there, for ever',
+    evidence: 'v6.8 fs/userfaultfd.c:322 "Verify the pagetables are still not ok"',
   },
 ];
 

@@ -91,8 +91,17 @@ export const mm_struct = {
   def_flags: 23,
   /** In pages: VMAs with VM_LOCKED. */
   locked_vm: 24,
+  /** The process's userfaultfd_ctx: the spinlock of both queues, then their list_heads. */
+  fault_pending_wqh_lock: 25,
+  /** Faults that no monitor has read yet. */
+  fault_pending_wqh: 28,
+  /** Faults that a monitor has read and not answered. */
+  fault_wqh: 30,
+  /** How many are in the first queue, and in both. */
+  nr_faults_pending: 32,
+  nr_faults: 33,
   /** NR_MM_COUNTERS percpu_counters, each percpu_counter.counters + cpus words. */
-  rss_stat: 26,
+  rss_stat: 34,
 } as const;
 
 /** struct vm_area_struct. */
@@ -382,11 +391,25 @@ export const cpu_area = {
   free_scratch: 42,
   lock_stats: 43,
   /** Behind the LOCK_CLASSES times LOCK_STAT_WORDS words of lock_stats. */
-  vm_events: 103,
+  vm_events: 115,
   /** Number of the process that it runs; behind vm_events, which has room for 32. */
-  current_process: 135,
+  current_process: 147,
+  /** userfaultfd_wait_queue of the fault that this CPU handles: it handles one at a time. */
+  uwq: 148,
 } as const;
-const CPU_FIXED_WORDS = cpu_area.current_process + 1;
+/** struct userfaultfd_wait_queue. */
+export const userfaultfd_wait_queue = {
+  /** list_head in one of the queues of the mm. */
+  entry: 0,
+  /** long: page-aligned address of the fault. */
+  address: 2,
+  /** 0 in no queue, UWQ_PENDING, UWQ_READ. */
+  queued: 4,
+  waken: 5,
+} as const;
+export const UWQ_PENDING = 1;
+export const UWQ_READ = 2;
+const CPU_FIXED_WORDS = cpu_area.uwq + 6;
 /** MCS node of a waiting CPU. Linux has one per context; here nothing takes a lock in an interrupt, so one will do. */
 export const mcs_node = { next: 0, locked: 1 } as const;
 

@@ -345,6 +345,13 @@ export function* clear_words(cpu: Processor, word: Word, count: number): Steps<v
   else cpu.fill(word << 2, 0, count << 2);
 }
 
+/** Plain write of a run of `count` words, all of one value. */
+export function* fill_words(cpu: Processor, word: Word, count: number, value: number): Steps<void> {
+  if (cpu.about('plain-write', word, count)) yield cpu.step;
+  if (STEPPED && cpu.store_buffer !== undefined) cpu.store_buffer.store(word, new Int32Array(count).fill(value));
+  else cpu.words.fill(value, word, word + count);
+}
+
 /** Plain copy of `count` words (copy_user_highpage). */
 export function* copy_words(cpu: Processor, to: Word, from: Word, count: number): Steps<void> {
   if (cpu.about('plain-read', from, count)) yield cpu.step;

@@ -16,8 +16,14 @@ export const EVENT_CLEAR = 4;
 export const EVENT_ADD = 5;
 /** A range of addresses got the contents of another at some time during the operation: `more` is where they went. */
 export const EVENT_MOVE = 6;
+/** A monitor filled a range: every word of it is `more`. */
+export const EVENT_FILL = 8;
+/** A range became missing, and a monitor watches it: no load returns anything of it until it is filled. */
+export const EVENT_MISSING = 9;
+/** A range is not watched any more: what of it was missing is zeroes. */
+export const EVENT_UNWATCHED = 10;
 /**
- * Doubles of one history event: kind, address (fork: number of the child), value (discard, move: length), invoked,
+ * Doubles of one history event: kind, address (fork: number of the child), value (of a range: length), invoked,
  * returned, signal (not 0: it failed), number of the process, `more` (load, store: bytes).
  */
 export const EVENT_DOUBLES = 8;

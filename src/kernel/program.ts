@@ -9,9 +9,10 @@ import { user_access } from './arch/x86/mmu.ts';
 import { PAGE_SIZE, page_align } from './arch/x86/pgtable.ts';
 import { TLB_FLUSH_ALL, cpumask_clear_cpu, cpumask_set_cpu } from './arch/x86/tlb.ts';
 import { flush_tlb_local } from './arch/x86/tlbflush.ts';
+import type { AddressRange } from './fs/userfaultfd.ts';
 import { clear_refs_write } from './fs/task_mmu.ts';
 import { mmput } from './kernel/fork.ts';
-import type { AddressRange } from './kernel/fork.ts';
+import type { LeftOut } from './kernel/fork.ts';
 import {
   context_switch,
   current_mm,
@@ -42,6 +43,8 @@ import {
   local_read_long,
 } from './memory.ts';
 import type { Steps, Word } from './memory.ts';
+import { is_monitor_op, monitor_call } from './monitor.ts';
+import type { MonitorOp } from './monitor.ts';
 import { MADV_DONTNEED, MADV_DONTNEED_LOCKED, MAP_FIXED, MREMAP_FIXED, SIGKILL, EFAULT } from './mm/flags.ts';
 import { lock_pte_table, retract_page_table } from './mm/khugepaged.ts';
 import { lock_two_tables } from './mm/lock_two_tables.ts';
@@ -61,6 +64,7 @@ import {
   EVENT_LOAD,
   EVENT_MOVE,
   EVENT_STORE,
+  EVENT_UNWATCHED,
 } from './observations.ts';
 import type { Observations } from './observations.ts';
 import { do_idle, handle_interrupts, poll_stop, rcu_note_context_switch, smp_cond_load, wake_waiters } from './smp.ts';
@@ -111,6 +115,7 @@ export type Op =
   | { op: 'exit_process'; process: number }
   /** Nothing in the process is soft-dirty afterwards (echo 4 > /proc/self/clear_refs). */
   | { op: 'clear_refs' }
+  | MonitorOp
   | { op: 'exit' };
 
 /**
@@ -327,6 +332,7 @@ function* system_call(cpu: Cpu, mm: Word, op: Op, seen: Observations): Steps<num
       yield* drain_pages(cpu, op.cpu);
       return 0;
     default:
+      if (is_monitor_op(op)) return yield* monitor_call(cpu, mm, op, seen);
       throw new Error(`system_call: '${op.op}' is not a system call`);
   }
 }
@@ -358,7 +364,8 @@ function* discarding(
 function* mremap(cpu: Cpu, mm: Word, op: Extract<Op, { op: 'mremap' }>, seen: Observations): Steps<number> {
   const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
   const target = op.new_addr ?? 0;
-  const value = yield* sys_mremap(cpu, mm, op.addr, op.old_length, op.new_length, op.flags, target);
+  const unwatched: AddressRange[] = [];
+  const value = yield* sys_mremap(cpu, mm, op.addr, op.old_length, op.new_length, op.flags, target, unwatched);
   if (!seen.keeps_history) return value;
   const returned = control_add(cpu, header.clock, 1);
   const process = current_process(cpu);
@@ -374,6 +381,7 @@ function* mremap(cpu: Cpu, mm: Word, op: Extract<Op, { op: 'mremap' }>, seen: Ob
   if (to !== op.addr) record(EVENT_MOVE, op.addr, moved);
   record(EVENT_DISCARD, to + moved, new_length - moved);
   record(EVENT_DISCARD, op.addr + moved, old_length - moved);
+  for (const { start, end } of unwatched) record(EVENT_UNWATCHED, start, end - start);
   return value;
 }
 
@@ -405,13 +413,15 @@ function* clear_refs(cpu: Cpu, mm: Word, seen: Observations): Steps<number> {
 /** fork, with its place in the history. */
 function* fork(cpu: Cpu, child: number, seen: Observations): Steps<number> {
   const invoked = seen.keeps_history ? control_add(cpu, header.clock, 1) : 0;
-  const left_out: AddressRange[] = [];
+  const left_out: LeftOut[] = [];
   const value = yield* kernel_clone(cpu, child, left_out);
   if (seen.keeps_history && value === 0) {
     const returned = control_add(cpu, header.clock, 1);
     seen.record(EVENT_FORK, child, 0, invoked, returned, 0, current_process(cpu));
-    for (const { start, end } of left_out) {
-      seen.record(EVENT_LEFT_OUT, start, end - start, invoked, returned, 0, child);
+    // What is whole belongs to the event of the fork, so it comes first.
+    left_out.sort((a, b) => Number(b.whole) - Number(a.whole));
+    for (const { start, end, whole } of left_out) {
+      seen.record(whole ? EVENT_LEFT_OUT : EVENT_UNWATCHED, start, end - start, invoked, returned, 0, child);
     }
   }
   return value;

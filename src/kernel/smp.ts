@@ -9,6 +9,7 @@ import {
   CPU_ONLINE,
   IPI_SLOT_WORDS,
   LOCK_IPI,
+  LOCK_USERFAULT_READ,
   PARK_BUCKETS,
   STOP_NONE,
   STOP_STUCK,
@@ -33,7 +34,7 @@ import {
 import type { Steps, Word } from './memory.ts';
 import { flush_tlb_func } from './arch/x86/tlbflush.ts';
 import { drain_local_stock } from './mm/memcontrol.ts';
-import { recalc_sigpending } from './mm/oom_kill.ts';
+import { fatal_signal_pending, recalc_sigpending } from './mm/oom_kill.ts';
 
 /** Thrown in a CPU whose machine was stopped: the run is over and the machine is thrown away. */
 export class CpuStopped extends Error {
@@ -58,11 +59,11 @@ function bucket(cpu: Cpu, word: Word): Word {
 }
 
 /**
- * Whether a word is the barrier of programs: how long the others take to get there is their own affair, as on a host
- * that has other work, and one that never comes is itself found stuck.
+ * Whether a wait is for what programs do, at their barrier or as a monitor of their faults: how long the others take to
+ * get there is their own affair, as on a host that has other work, and one that never comes is itself found stuck.
  */
-function waits_for_programs(word: Word): boolean {
-  return word === header.barrier_generation;
+function waits_for_programs(word: Word, lock_class: number): boolean {
+  return word === header.barrier_generation || lock_class === LOCK_USERFAULT_READ;
 }
 
 /** Records that this CPU waits too long for `word`, stops the machine, and does not return. */
@@ -106,7 +107,7 @@ export function* smp_cond_load(
       if (spins >= spin_threshold) {
         const now = performance.now();
         if (deadline === 0) deadline = now + control_read(cpu, header.stuck_ms);
-        else if (now > deadline && !waits_for_programs(word)) declare_stuck(cpu, word, lock_class, holder);
+        else if (now > deadline && !waits_for_programs(word, lock_class)) declare_stuck(cpu, word, lock_class, holder);
         count_lock(cpu, lock_class, lock_stat.parks, 1);
         control_add(cpu, bucket(cpu, word), 1);
         if (control_read(cpu, ipi_pending) === 0 || cpu.irqs_off > 0) halt(cpu, word, value, HALT_MS);
@@ -184,6 +185,20 @@ export function* do_idle(cpu: Cpu): Steps<never> {
 }
 
 const is_pending = (value: number): boolean => value !== 0;
+
+/**
+ * Under the explorer: idles until `ready(value of word)` holds, and is then true; false once the process was killed. An
+ * execution may end while a CPU is here, as it may when all others have nothing left to do.
+ */
+export function* idle_until(cpu: Cpu, word: Word, ready: (value: number) => boolean): Steps<boolean> {
+  const also = interrupt_word(cpu);
+  for (;;) {
+    if (cpu.about_wait('idle', word, ready, also)) yield cpu.step;
+    if (ready(control_read(cpu, word))) return true;
+    yield* handle_interrupts(cpu);
+    if (fatal_signal_pending(cpu)) return false;
+  }
+}
 
 /** Raises the interrupt line of CPU `target` after its slot was filled, and wakes it if it is halted. */
 export function* raise_interrupt(cpu: Cpu, target: number): Steps<void> {

@@ -1,6 +1,7 @@
 // How often real threads show that a defence is gone: a few short rounds, counted honestly.
 import { forkCow, forkStorm, softDirty } from './fork-workloads.ts';
 import { race } from './race.ts';
+import { userfault, userfaultCopy } from './userfault-workloads.ts';
 import { workload } from './workloads.ts';
 import type { Workload } from './workloads.ts';
 
@@ -10,6 +11,8 @@ const CPUS = 2;
 interface Meeting {
   readonly work: Workload;
   readonly cpus: number;
+  /** Milliseconds after which a wait without end is told; the machine's own, if left out. */
+  readonly stuckMs?: number;
 }
 
 const meeting = (work: Workload, cpus: number = CPUS): Meeting => ({ work, cpus });
@@ -26,6 +29,9 @@ const MEETINGS: Readonly<Record<string, Meeting>> = {
   fork_vma_lock: meeting(forkStorm, 4),
   cow_flush: meeting(forkCow),
   soft_dirty_flush: meeting(softDirty),
+  uffd_missing: meeting(userfault),
+  // Whoever missed its wake-up is waited for by nobody but the judge.
+  uffd_must_wait: { ...meeting(userfaultCopy), stuckMs: 500 },
 };
 
 const ROUNDS = 3;
@@ -38,7 +44,8 @@ export async function sightings(defence: string): Promise<{ seen: number; rounds
   if (found === undefined) return undefined;
   let seen = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const { verdict } = await race({ cpus: found.cpus, memory: MEMORY, without: [defence] }, found.work, PAGES);
+    const { work, ...config } = found;
+    const { verdict } = await race({ ...config, memory: MEMORY, without: [defence] }, work, PAGES);
     if (verdict.kind !== 'held') seen += 1;
   }
   return { seen, rounds: ROUNDS };

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { searchRegister } from '../../src/check/register-search.ts';
 import { checkDistinct, hasDistinctStores } from '../../src/check/register.ts';
 import { decodeHistory, encodeHistory, judgeUserMemory } from '../../src/check/user-memory.ts';
+import { MISSING } from '../../src/check/history.ts';
 import type { MemoryEvent } from '../../src/check/user-memory.ts';
 
 const ADDR = 0x75e52fc77004;
@@ -438,5 +439,55 @@ describe('bounds', () => {
     }
     for (let word = 0; word < 20_000; word++) events.push(load(0, 1 + (word % 8), clock++, clock++, PAGE + word * 4));
     expect(judgeUserMemory(events)).toEqual({ findings: [], locations: 20_000, undecided: 0 });
+  });
+});
+
+describe('pages that a monitor fills', () => {
+  const fill = (value: number, invoked: number, returned = invoked + 1): MemoryEvent => {
+    return { cpu: 1, kind: 'fill', addr: PAGE, length: 4096, value, invoked, returned };
+  };
+
+  it('hold what they were filled with, and nothing before', () => {
+    expect(verdict([fill(MISSING, 1), fill(7, 3), load(0, 7, 5)])).toBe('held');
+    expect(verdict([fill(MISSING, 1), load(0, 7, 3, 9), fill(7, 5)])).toBe('held');
+    expect(verdict([fill(MISSING, 1), load(0, 0, 3), fill(7, 5)])).toContain('nobody had filled the page');
+    expect(verdict([fill(MISSING, 1), fill(7, 3), load(0, 0, 5)])).not.toBe('held');
+  });
+
+  it('hold it in each of their bytes, and nothing before', () => {
+    const byte = (value: number, invoked: number, offset: number): MemoryEvent => {
+      return { ...load(0, value, invoked, invoked + 1, ADDR + offset), length: 1 };
+    };
+    const filled = [fill(MISSING, 1), fill(0x04030201, 3)];
+    for (const offset of [0, 1, 2, 3]) {
+      expect(verdict([...filled, byte(1 + offset, 5, offset)])).toBe('held');
+      expect(verdict([...filled, byte(0, 5, offset)])).not.toBe('held');
+      expect(verdict([fill(MISSING, 1), byte(0, 3, offset)])).toContain('nobody had filled the page');
+      expect(verdict([fill(MISSING, 1), byte(0, 3, offset), load(0, 0x04030201, 9), fill(0x04030201, 5)])).not.toBe(
+        'held',
+      );
+    }
+  });
+
+  it('take what they hold with them where they move, and are nothing that a load returns there either', () => {
+    const target = PAGE + 0x400000;
+    const moved: MemoryEvent = { ...discard(0, 5), kind: 'move', to: target };
+    const unwatched: MemoryEvent = { ...discard(0, 5, 6, true), addr: target };
+    const there = (value: number): MemoryEvent => load(0, value, 9, 10, target + (ADDR - PAGE));
+    expect(verdict([fill(MISSING, 1), fill(7, 3), moved, there(7)])).toBe('held');
+    expect(verdict([fill(MISSING, 1), fill(7, 3), moved, there(0)])).not.toBe('held');
+    expect(verdict([fill(MISSING, 1), moved, there(0)])).not.toBe('held');
+    expect(verdict([fill(MISSING, 1), moved, unwatched, there(0)])).toBe('held');
+  });
+
+  it('are zeroes once nobody watches them, unless they were filled', () => {
+    expect(verdict([fill(MISSING, 1), discard(1, 3, 4, true), load(0, 0, 5)])).toBe('held');
+    expect(verdict([fill(MISSING, 1), fill(7, 3), discard(1, 5, 6, true), load(0, 7, 7)])).toBe('held');
+    expect(verdict([fill(MISSING, 1), discard(1, 3, 4, true), load(0, 7, 5)])).not.toBe('held');
+  });
+
+  it('are the same after a history was sent', () => {
+    const events = [fill(MISSING, 1), fill(7, 3), fill(0, 5)];
+    expect(decodeHistory(1, encodeHistory(events))).toEqual(events.map((event) => ({ ...event, process: 0 })));
   });
 });

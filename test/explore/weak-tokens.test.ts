@@ -24,6 +24,26 @@ describe.each(MODELS)('under %s', (memoryModel) => {
     },
   );
 
+  // A walk that fails finds out on its way what is shared; what is recorded buffers no more stores than the walk did.
+  it.each([
+    ['anon-vma', 'anon_vma_recheck'],
+    ['cow', 'cow_recheck'],
+    ['oom-reaper', 'mmf_unstable'],
+  ])('failures of %s without %s at random are recorded as they were found', (name, defence) => {
+    const target = targetNamed(name, { without: [defence] });
+    let found = 0;
+    for (let seed = 1; seed <= 10; seed++) {
+      const options = { memoryModel, strategy: 'random', shrink: false, executions: 20, seed } as const;
+      const { failure } = exploreTarget(target, options);
+      if (failure === undefined) continue;
+      found += 1;
+      const { complaint, given, record } = replayTarget(target, failure.token, { memoryModel });
+      expect(complaint?.message).toBe(failure.message);
+      expect([record.steps.length, failure.record.steps.length]).toEqual([given, given]);
+    }
+    expect(found).toBeGreaterThan(0);
+  });
+
   it.each(['first-touch', 'fault-vs-dontneed', 'cow'])('schedules of %s at random are, too', (name) => {
     const target = targetNamed(name);
     const execution = new Execution(new KernelSubject(target.spec), memoryModel);

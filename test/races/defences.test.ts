@@ -22,6 +22,7 @@ const zap = (addr: number, pages: number): Op => ({ op: 'madvise', addr, length:
 const touch = (addr: number, pages: number, value: number): Op => ({ op: 'touch', addr, pages, write: true, value });
 
 const wait = (value: number): Op => ({ op: 'await', counter: 0, value });
+const watch: Op = { op: 'uffd_register', addr: A, length: 4 * PAGE };
 const advance: Op = { op: 'advance', counter: 0 };
 
 interface Scenario {
@@ -177,6 +178,17 @@ const scenarios: Record<string, Scenario> = {
     verify: [load(B + 8 * PAGE)],
     judges: ['I13'],
   },
+  uffd_missing: {
+    setup: [map(A, 4), store(A + PAGE, 9), watch],
+    programs: [[load(A)], [{ op: 'uffd_serve', faults: 1, how: 'copy', value: 7 }]],
+    judges: ['I13'],
+  },
+  uffd_must_wait: {
+    setup: [map(A, 4), store(A + PAGE, 9), watch],
+    programs: [[store(A, 1)], [{ op: 'uffd_copy', addr: A, length: PAGE, value: 7 }]],
+    verify: [load(A), load(A + 4)],
+    judges: ['stuck'],
+  },
 };
 
 /** Steps at which a single preemption is tried. */
@@ -239,7 +251,8 @@ function run(scenario: Scenario, without: string[], choose: Chooser): Verdict {
   machine.settle();
   if (scenario.room !== undefined) machine.limitToUsage(scenario.room);
   const outcome = machine.runStepped(scenario.programs, choose, true);
-  const verify = scenario.verify === undefined ? [] : [machine.runHere(scenario.verify, 0, true)];
+  const verify =
+    scenario.verify === undefined || outcome.deadlock.length > 0 ? [] : [machine.runHere(scenario.verify, 0, true)];
   return judge(machine, outcome, { events: eventsOf([setup, ...outcome.cpus, ...verify]), exit: true });
 }
 

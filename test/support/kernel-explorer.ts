@@ -39,8 +39,10 @@ function look(found: Found): void {
   const { execution, subject } = found;
   if (execution.overran) found.broken.push('livelock');
   else if (execution.errors.length > 0) found.broken.push(execution.errors.map(({ message }) => message).join());
-  else if (!execution.isOver()) found.broken.push('deadlock');
-  else {
+  else if (!execution.isOver()) {
+    found.broken.push('deadlock');
+    found.judges.add('deadlock');
+  } else {
     found.ends.add(subject.endDigest());
     for (const { judge } of subject.verdict().findings) found.judges.add(judge);
   }

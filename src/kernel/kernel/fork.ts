@@ -3,6 +3,7 @@ import type { Cpu } from '../cpu.ts';
 import { PAGE_SIZE, TASK_SIZE } from '../arch/x86/pgtable.ts';
 import { flush_tlb_mm } from '../arch/x86/tlb.ts';
 import { D_FORK_VMA_LOCK, defended } from '../defences.ts';
+import { userfaultfd_ctx_init } from '../fs/userfaultfd.ts';
 import { CACHE_MAPLE_NODE, CACHE_MM, NR_MM_COUNTERS, header, mm_struct, vma as vm_area } from '../layout.ts';
 import { call_rcu_free } from '../locking/rcu.ts';
 import { init_rwsem } from '../locking/rwsem.ts';
@@ -11,7 +12,7 @@ import { atomic_fetch_add, atomic_fetch_or, read, read_long, write, write_long }
 import type { Steps, Word } from '../memory.ts';
 import { rss_counter } from '../mm/anon.ts';
 import { copy_page_range } from '../mm/copy.ts';
-import { ENOMEM, MMF_OOM_SKIP, VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK } from '../mm/flags.ts';
+import { ENOMEM, MMF_OOM_SKIP, VM_DONTCOPY, VM_LOCKED, VM_UFFD_MISSING, VM_WIPEONFORK } from '../mm/flags.ts';
 import { all_vmas, mt_bulk_store, mt_replace } from '../mm/maple.ts';
 import {
   mmap_read_lock,
@@ -45,6 +46,7 @@ export function* mm_alloc(cpu: Cpu, memcg: Word): Steps<Word> {
   yield* write(cpu, mm + mm_struct.id, (yield* atomic_fetch_add(cpu, header.mm_ids, 1)) + 1);
   yield* spin_lock_init(cpu, mm + mm_struct.page_table_lock);
   yield* init_rwsem(cpu, mm + mm_struct.mmap_lock);
+  yield* userfaultfd_ctx_init(cpu, mm);
   yield* write_long(cpu, mm + mm_struct.mmap_base, MMAP_BASE);
   yield* write_long(cpu, mm + mm_struct.start_brk, START_BRK);
   yield* write_long(cpu, mm + mm_struct.brk, START_BRK);
@@ -64,17 +66,19 @@ export function* mm_set_start_brk(cpu: Cpu, mm: Word, start_brk: number): Steps<
   yield* write_long(cpu, mm + mm_struct.brk, start_brk);
 }
 
-/** Addresses from `start` up to `end`. */
-export interface AddressRange {
+/** Addresses from `start` up to `end` of which a child does not have what its parent has. */
+export interface LeftOut {
   readonly start: number;
   readonly end: number;
+  /** False: only of those pages that a monitor of the parent's has not filled yet. */
+  readonly whole: boolean;
 }
 
 /**
  * dup_mm: a copy of an address space, charged to the same memory group; 0 when out of memory, with nothing left behind.
- * What it does not have of the old one (VM_DONTCOPY, VM_WIPEONFORK) is added to `left_out`.
+ * What it does not have of the old one (VM_DONTCOPY, VM_WIPEONFORK, VM_UFFD_MISSING) is added to `left_out`.
  */
-export function* dup_mm(cpu: Cpu, oldmm: Word, left_out: AddressRange[]): Steps<Word> {
+export function* dup_mm(cpu: Cpu, oldmm: Word, left_out: LeftOut[]): Steps<Word> {
   const mm = yield* mm_alloc(cpu, yield* read(cpu, oldmm + mm_struct.memcg));
   if (mm === 0) return 0;
   if ((yield* dup_mmap(cpu, mm, oldmm, left_out)) === 0) return mm;
@@ -83,7 +87,7 @@ export function* dup_mm(cpu: Cpu, oldmm: Word, left_out: AddressRange[]): Steps<
 }
 
 /** dup_mmap: the VMAs of `oldmm`, with what they map, become `mm`'s. 0 or -ENOMEM: what was copied so far is `mm`'s. */
-function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word, left_out: AddressRange[]): Steps<number> {
+function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word, left_out: LeftOut[]): Steps<number> {
   yield* mmap_write_lock(cpu, oldmm);
   // Nobody can wait for this one while holding that one: nobody knows it.
   yield* mmap_write_lock_nested(cpu, mm);
@@ -105,12 +109,14 @@ function* dup_mmap(cpu: Cpu, mm: Word, oldmm: Word, left_out: AddressRange[]): S
 }
 
 /** The body of dup_mmap's loop: one VMA. 0 or -ENOMEM. */
-function* dup_vma(cpu: Cpu, mm: Word, mpnt: Word, left_out: AddressRange[]): Steps<number> {
+function* dup_vma(cpu: Cpu, mm: Word, mpnt: Word, left_out: LeftOut[]): Steps<number> {
   const vm_flags = yield* read(cpu, mpnt + vm_area.vm_flags);
   const start = yield* read_long(cpu, mpnt + vm_area.vm_start);
   const end = yield* read_long(cpu, mpnt + vm_area.vm_end);
   const wiped = (vm_flags & VM_WIPEONFORK) !== 0;
-  if (wiped || (vm_flags & VM_DONTCOPY) !== 0) left_out.push({ start, end });
+  const left = wiped || (vm_flags & VM_DONTCOPY) !== 0;
+  const watched = (vm_flags & VM_UFFD_MISSING) !== 0;
+  if (left || watched) left_out.push({ start, end, whole: left });
   if ((vm_flags & VM_DONTCOPY) !== 0) return 0;
   const vma = yield* vm_area_dup(cpu, mm, mpnt);
   if (vma === 0) return -ENOMEM;
@@ -118,8 +124,9 @@ function* dup_vma(cpu: Cpu, mm: Word, mpnt: Word, left_out: AddressRange[]): Ste
     yield* vm_area_free(cpu, vma);
     return -ENOMEM;
   }
-  // Memory that the parent has locked is not locked in the child.
-  if ((vm_flags & VM_LOCKED) !== 0) yield* vm_flags_reset(cpu, vma, vm_flags & ~VM_LOCKED);
+  // Memory that the parent has locked is not locked in the child, and no monitor watches it there.
+  const kept = vm_flags & ~(VM_LOCKED | VM_UFFD_MISSING);
+  if (kept !== vm_flags) yield* vm_flags_reset(cpu, vma, kept);
   yield* vma_mark_detached(cpu, vma, false);
   mt_bulk_store(cpu, mm, vma);
   yield* write(cpu, mm + mm_struct.map_count, (yield* read(cpu, mm + mm_struct.map_count)) + 1);

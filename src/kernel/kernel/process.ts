@@ -11,7 +11,7 @@ import type { Steps, Word } from '../memory.ts';
 import { EBUSY, EEXIST, EINVAL, ENOMEM, EPERM, ESRCH } from '../mm/flags.ts';
 import { recalc_sigpending } from '../mm/oom_kill.ts';
 import { __mmput, dup_mm, mmput } from './fork.ts';
-import type { AddressRange } from './fork.ts';
+import type { LeftOut } from './fork.ts';
 
 /** The mm that this CPU runs programs in. @inline */
 export function current_mm(cpu: Cpu): Word {
@@ -97,7 +97,7 @@ export function* context_switch(cpu: Cpu, process: number): Steps<number> {
  * there can be no such number, -EEXIST where it is taken, -ENOMEM. What the child does not have of its parent's memory is
  * added to `left_out`.
  */
-export function* kernel_clone(cpu: Cpu, child: number, left_out: AddressRange[]): Steps<number> {
+export function* kernel_clone(cpu: Cpu, child: number, left_out: LeftOut[]): Steps<number> {
   if (!is_number(child)) return -EINVAL;
   if (!(yield* reserve(cpu, child))) return -EEXIST;
   const mm = yield* dup_mm(cpu, current_mm(cpu), left_out);

@@ -16,7 +16,8 @@ import {
   pte_same,
   pte_sw_mkyoung,
 } from '../arch/x86/pgtable.ts';
-import { D_MMF_UNSTABLE, D_PTE_RECHECK, D_UPTODATE_BARRIER, defended } from '../defences.ts';
+import { D_MMF_UNSTABLE, D_PTE_RECHECK, D_UFFD_MISSING, D_UPTODATE_BARRIER, defended } from '../defences.ts';
+import { handle_userfault } from '../fs/userfaultfd.ts';
 import {
   LOST_RACE_ANON,
   MM_ANONPAGES,
@@ -38,6 +39,7 @@ import {
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   VM_SHARED,
+  VM_UFFD_MISSING,
   VM_WRITE,
 } from './flags.ts';
 import { mem_cgroup_charge } from './memcontrol.ts';
@@ -85,7 +87,12 @@ export function* __folio_mark_uptodate(cpu: Cpu, folio: Word): Steps<void> {
   yield* write(cpu, folio + page.flags, flags | (1 << PG_uptodate));
 }
 
-/** do_anonymous_page. Returns 0, VM_FAULT_OOM or VM_FAULT_SIGBUS. */
+/** userfaultfd_missing. The flags may be those read before the PTL was taken: the VMA is held still. */
+function userfaultfd_missing(cpu: Cpu, vm_flags: number): boolean {
+  return defended(cpu, D_UFFD_MISSING) && (vm_flags & VM_UFFD_MISSING) !== 0;
+}
+
+/** do_anonymous_page. Returns 0, VM_FAULT_OOM, VM_FAULT_SIGBUS, or what handle_userfault does. */
 export function* do_anonymous_page(cpu: Cpu, vmf: VmFault): Steps<number> {
   const vma = vmf.vma;
   const mm = vmf.mm;
@@ -102,7 +109,7 @@ export function* do_anonymous_page(cpu: Cpu, vmf: VmFault): Steps<number> {
   // 3. DECISION: Zero Page vs Real Page
   const zero_page = (vmf.flags & FAULT_FLAG_WRITE) === 0;
   if (cpu.note('zero_page', vmf, zero_page)) yield cpu.step;
-  if (zero_page) return yield* map_zero_page(cpu, vmf);
+  if (zero_page) return yield* map_zero_page(cpu, vmf, vm_flags);
 
   // 4. PREPARATION: Anon VMA (Reverse Map)
   const unprepared = yield* anon_vma_prepare(cpu, vma);
@@ -127,7 +134,7 @@ export function* do_anonymous_page(cpu: Cpu, vmf: VmFault): Steps<number> {
 
   // 7. LOGIC: Make PTE Entry (The Bits)
   const entry = yield* anon_entry(cpu, vmf, folio, vm_flags);
-  return yield* install_folio(cpu, vmf, folio, entry);
+  return yield* install_folio(cpu, vmf, folio, entry, vm_flags);
 }
 
 /** Step 7: the entry's value, bit by bit. */
@@ -146,7 +153,7 @@ function* anon_entry(cpu: Cpu, vmf: VmFault, folio: Word, vm_flags: number): Ste
 }
 
 /** Steps 8 to 11: the critical section. */
-function* install_folio(cpu: Cpu, vmf: VmFault, folio: Word, entry: Entry): Steps<number> {
+function* install_folio(cpu: Cpu, vmf: VmFault, folio: Word, entry: Entry, vm_flags: number): Steps<number> {
   const mm = vmf.mm;
   // 8. LOCK: Critical Section
   vmf.pte = yield* pte_offset_map_lock(cpu, mm, vmf.pmd, vmf.address, vmf);
@@ -164,6 +171,13 @@ function* install_folio(cpu: Cpu, vmf: VmFault, folio: Word, entry: Entry): Step
   if (unstable !== 0) {
     if (cpu.note('unstable', vmf, folio)) yield cpu.step;
     return yield* release_folio(cpu, vmf, folio, unstable);
+  }
+  // Only a page that is still missing is the monitor's to fill.
+  if (userfaultfd_missing(cpu, vm_flags)) {
+    yield* drain_store_buffer(cpu);
+    yield* pte_unmap_unlock(cpu, vmf.ptl);
+    yield* folio_put(cpu, folio);
+    return yield* handle_userfault(cpu, vmf);
   }
 
   // 9. INSERTION: Link to VMA
@@ -212,7 +226,7 @@ function* publish_by_cmpxchg(cpu: Cpu, vmf: VmFault, folio: Word, entry: Entry):
 }
 
 /** The read fault: the one zero page, read-only, without folio, RSS, reverse map, LRU or charge. */
-function* map_zero_page(cpu: Cpu, vmf: VmFault): Steps<number> {
+function* map_zero_page(cpu: Cpu, vmf: VmFault, vm_flags: number): Steps<number> {
   const zero_pfn = page_to_pfn(cpu, local_read(cpu, header.zero_page));
   const entry = pte_mkspecial(pfn_pte(zero_pfn, yield* read_64(cpu, vmf.vma + vm_area.vm_page_prot)));
   if (cpu.note('zero_pte', vmf, entry)) yield cpu.step;
@@ -225,6 +239,10 @@ function* map_zero_page(cpu: Cpu, vmf: VmFault): Steps<number> {
     count_vm_event(cpu, LOST_RACE_ANON);
   } else {
     ret = yield* check_stable_address_space(cpu, vmf.mm);
+    if (ret === 0 && userfaultfd_missing(cpu, vm_flags)) {
+      yield* pte_unmap_unlock(cpu, vmf.ptl);
+      return yield* handle_userfault(cpu, vmf);
+    }
     if (ret === 0) {
       const stored = yield* set_pte_from(cpu, vmf.pte, NO_ENTRY, entry);
       count_vm_event(cpu, stored ? ZERO_PAGE_MAPPED : LOST_RACE_ANON);

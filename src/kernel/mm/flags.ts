@@ -9,6 +9,8 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
+/** Faults on pages that are not there go to the process's userfaultfd. */
+export const VM_UFFD_MISSING = 0x200;
 export const VM_LOCKED = 0x2000;
 export const VM_SEQ_READ = 0x8000;
 export const VM_RAND_READ = 0x10000;
@@ -107,7 +109,9 @@ export const MADV_POPULATE_WRITE = 23;
 export const MADV_DONTNEED_LOCKED = 24;
 
 export const EPERM = 1;
+export const ENOENT = 2;
 export const ESRCH = 3;
+export const EINTR = 4;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EFAULT = 14;

@@ -167,7 +167,7 @@ function* mprotect_fixup(cpu: Cpu, mm: Word, vma: Word, start: number, end: numb
   yield* change_protection(cpu, mm, inside, start, end);
   const merged = yield* vma_merge(cpu, mm, inside);
   if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (vm_flags & VM_WRITE) !== 0) {
-    yield* populate_vma_page_range(cpu, merged, start, end);
+    yield* populate_vma_page_range(cpu, merged, start, end, false);
   }
   return yield* read_long(cpu, merged + vm_area.vm_end);
 }

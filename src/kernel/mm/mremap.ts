@@ -4,6 +4,8 @@
 // move_page_tables.ts.
 import type { Cpu } from '../cpu.ts';
 import { PAGE_SIZE, TASK_SIZE, page_align } from '../arch/x86/pgtable.ts';
+import { mremap_userfaultfd_prep } from '../fs/userfaultfd.ts';
+import type { AddressRange } from '../fs/userfaultfd.ts';
 import { VM_OPS_NONE, mm_struct, vma as vm_area } from '../layout.ts';
 import { read, read_long, write } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
@@ -45,18 +47,20 @@ import {
 /** VMAs that a move may add before it takes others away. */
 const MOVE_ROOM = 3;
 
-/** What is asked of mremap, lengths in whole pages. */
+/** What is asked of mremap, lengths in whole pages, and what it tells of. */
 interface Request {
   readonly addr: number;
   readonly old_len: number;
   readonly new_len: number;
   readonly flags: number;
   readonly new_addr: number;
+  readonly unwatched: AddressRange[];
 }
 
 /**
  * mremap: the address that the mapping has afterwards, or a negative error. Where nothing is mapped at `addr` v6.8 says
- * so (-EFAULT) before it looks at the new address; since v6.16 what is wrong with that comes first (-EINVAL).
+ * so (-EFAULT) before it looks at the new address; since v6.16 what is wrong with that comes first (-EINVAL). What no
+ * monitor watches any more is added to `unwatched`.
  */
 export function* sys_mremap(
   cpu: Cpu,
@@ -66,6 +70,7 @@ export function* sys_mremap(
   new_length: number,
   flags: number,
   new_addr: number,
+  unwatched: AddressRange[],
 ): Steps<number> {
   const fixed = (flags & MREMAP_FIXED) !== 0;
   const dontunmap = (flags & MREMAP_DONTUNMAP) !== 0;
@@ -75,7 +80,14 @@ export function* sys_mremap(
   // It is a move, and never changes the size.
   if (dontunmap && old_length !== new_length) return -EINVAL;
   if (addr % PAGE_SIZE !== 0 || new_length <= 0 || old_length < 0) return -EINVAL;
-  const request = { addr, old_len: page_align(old_length), new_len: page_align(new_length), flags, new_addr };
+  const request: Request = {
+    addr,
+    old_len: page_align(old_length),
+    new_len: page_align(new_length),
+    flags,
+    new_addr,
+    unwatched,
+  };
   yield* mmap_write_lock(cpu, mm);
   let at = -EFAULT;
   let locked = false;
@@ -224,6 +236,7 @@ function* move_vma(cpu: Cpu, mm: Word, from: Word, request: Request): Steps<numb
   const moved = yield* move_page_tables(cpu, mm, vma, addr, new_addr, old_len, need_rmap_locks);
   yield* account_vm(cpu, mm, new_len);
   const done = moved >= old_len;
+  if (done) yield* mremap_userfaultfd_prep(cpu, mm, new_vma, request.unwatched);
   if (done && (flags & MREMAP_DONTUNMAP) !== 0) {
     yield* leave_empty(cpu, vma, new_vma, addr, addr + old_len);
     return new_addr;

@@ -244,7 +244,7 @@ export const OTHER_LEVELS: readonly Level[] = [
       },
     ],
     hint: 'Let the entry of CPU 0 go out to memory first; its zeroes stay in the buffer. Then let CPU 1 read.',
-    schedule: '0:80,0w51438:1,1:7,0w61440:1,0:8.c7xma',
+    schedule: '0:80,0w52462:1,1:7,0w62464:1,0:8.bemeu',
     lesson:
       'What is published must be there before the pointer to it. v6.8 has a write barrier between the zeroes and the entry. On x86 stores leave in order, and it only binds the compiler; elsewhere it is an instruction.',
     defence: 'uptodate_barrier',

@@ -48,7 +48,7 @@ import {
   mmap_write_unlock,
   vma_end_read,
 } from '../../mm/mmap_lock.ts';
-import { pagefault_out_of_memory } from '../../mm/oom_kill.ts';
+import { fatal_signal_pending, pagefault_out_of_memory } from '../../mm/oom_kill.ts';
 import { expand_stack } from '../../mm/stack.ts';
 import { TASK_SIZE } from './pgtable.ts';
 
@@ -116,6 +116,8 @@ export function* do_user_addr_fault(cpu: Cpu, mm: Word, error_code: number, addr
   if ((flags & FAULT_FLAG_USER) !== 0) {
     const fault = yield* fault_under_vma_lock(cpu, mm, error_code, address, flags);
     if (fault >= 0) return yield* fault_result(cpu, mm, fault);
+    // It may have slept, and been killed meanwhile.
+    if (fatal_signal_pending(cpu)) return SIGKILL;
   }
   for (;;) {
     const vma = yield* lock_mm_and_find_vma(cpu, mm, address);
@@ -130,6 +132,7 @@ export function* do_user_addr_fault(cpu: Cpu, mm: Word, error_code: number, addr
       yield* mmap_read_unlock(cpu, mm);
       return yield* fault_result(cpu, mm, fault);
     }
+    if (fatal_signal_pending(cpu)) return SIGKILL;
     flags |= FAULT_FLAG_TRIED;
   }
 }
