@@ -113,9 +113,9 @@ export class Bounded {
     execution.restart();
     const path: number[] = [];
     let current = -1;
-    while (!isEnded(execution)) {
+    execution.run(() => {
       const enabled = enabledProcs(execution);
-      if (enabled.length === 0) return;
+      if (enabled.length === 0) return -1;
       const at = path.length;
       const stays = enabled.includes(current);
       const proc = at < prefix.length ? prefix[at]! : stays ? current : enabled[0]!;
@@ -129,8 +129,8 @@ export class Bounded {
       }
       path.push(proc);
       if (proc < execution.cpus) current = proc;
-      execution.take(proc);
-    }
+      return proc;
+    });
   }
 
   get share(): number {
