@@ -140,6 +140,12 @@ export interface Place {
   readonly sources: readonly string[];
 }
 
+/** What the engine goes by when it makes a stack. */
+interface StackSettings {
+  stackTraceLimit: number;
+  prepareStackTrace?: unknown;
+}
+
 /** Places by the stack that they were read from: a program has not many. */
 const places = new Map<string, Place>();
 const MAX_PLACES = 20_000;
@@ -149,10 +155,14 @@ const MAX_PLACES = 20_000;
  * so that the stack of a step is the stack of the program.
  */
 function placeNow(): Place {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = STACK_FRAMES;
+  const errors: StackSettings = Error;
+  const { stackTraceLimit, prepareStackTrace } = errors;
+  errors.stackTraceLimit = STACK_FRAMES;
+  // Whoever formats stacks in a way of their own, as test runners do, would do so at every step.
+  errors.prepareStackTrace = undefined;
   const { stack = '' } = new Error();
-  Error.stackTraceLimit = limit;
+  errors.stackTraceLimit = stackTraceLimit;
+  errors.prepareStackTrace = prepareStackTrace;
   let place = places.get(stack);
   if (place === undefined) {
     place = placeOf(stack);
