@@ -158,8 +158,7 @@ function placeNow(): Place {
   const errors: StackSettings = Error;
   const { stackTraceLimit, prepareStackTrace } = errors;
   errors.stackTraceLimit = STACK_FRAMES;
-  // Whoever formats stacks in a way of their own, as test runners do, would do so at every step.
-  errors.prepareStackTrace = undefined;
+  errors.prepareStackTrace = programsPart;
   const { stack = '' } = new Error();
   errors.stackTraceLimit = stackTraceLimit;
   errors.prepareStackTrace = prepareStackTrace;
@@ -171,9 +170,24 @@ function placeNow(): Place {
   return place;
 }
 
+/** The function that runs a CPU on to its next step: below it on the stack is whoever drives the execution. */
+const DRIVER = 'Execution.resume';
+
+/** A stack as the engine tells it, down to the driver: to tell all of it takes far longer. */
+function programsPart(_error: Error, sites: readonly { toString(): string }[]): string {
+  let stack = '';
+  for (const site of sites) {
+    const told = site.toString();
+    if (told.includes(DRIVER)) break;
+    stack += `\n    at ${told}`;
+  }
+  return stack;
+}
+
 function placeOf(stack: string): Place {
   const lines = stack.split('\n');
-  const driver = lines.findIndex((line) => line.includes('Execution.resume'));
+  // Engines that know of no such parts tell all of it.
+  const driver = lines.findIndex((line) => line.includes(DRIVER));
   const names: string[] = [];
   const sources: string[] = [];
   for (const line of lines.slice(1, driver < 0 ? undefined : driver)) {
