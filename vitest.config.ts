@@ -36,6 +36,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           pool: 'threads',
+          isolate: false,
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.threads.test.ts'],
           maxWorkers: availableParallelism(),
