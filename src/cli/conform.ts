@@ -4,7 +4,7 @@ import { campaign, compareAll } from '../conform/campaign.ts';
 import type { Outcome, Sides } from '../conform/campaign.ts';
 import { NoOracle, Oracle } from '../conform/oracle.ts';
 import type { About } from '../conform/observation.ts';
-import { MACHINE } from '../conform/program.ts';
+import { MACHINE, canCompare } from '../conform/program.ts';
 import type { Kind, Program } from '../conform/program.ts';
 import { Simulated } from '../conform/simulated.ts';
 import { UsageError, indexOfName } from '../machine/usage-error.ts';
@@ -25,10 +25,10 @@ const EXIT_VIOLATED = 1;
 const EXIT_NOT_DECIDED = 3;
 
 /** The kinds that were asked for, of those that both kernels can do. */
-function kindsFor({ kinds }: Flags, { movesBrk }: About): Kind[] {
+function kindsFor({ kinds }: Flags, about: About): Kind[] {
   for (const name of kinds ?? []) indexOfName('Kind', name, MACHINE.kinds);
   const asked = kinds === undefined ? MACHINE.kinds : MACHINE.kinds.filter((kind) => kinds.includes(kind));
-  const possible = asked.filter((kind) => kind !== 'brk' || movesBrk);
+  const possible = asked.filter((kind) => canCompare(kind, about));
   if (possible.length > 0) return possible;
   throw new UsageError(
     `No kind is left to compare: use some of ${MACHINE.kinds.join(', ')}, for example --kinds load,store.`,

@@ -15,7 +15,7 @@ import {
   PROT_WRITE,
 } from '../kernel/mm/flags.ts';
 import type { AccessSize } from '../kernel/program.ts';
-import { ARENA_START, MACHINE, PAGE, START_BRK, WINDOWS } from './program.ts';
+import { ARENA_START, MACHINE, MONITOR_KINDS, PAGE, START_BRK, WINDOWS } from './program.ts';
 import type { Kind, Operation, Program, Window } from './program.ts';
 
 const MAP_FLAGS: number = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -41,6 +41,12 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   as: 5,
   exit_process: 4,
   clear_refs: 4,
+  uffd_register: 3,
+  uffd_unregister: 3,
+  uffd_copy: 3,
+  uffd_zeropage: 3,
+  uffd_wake: 3,
+  uffd_close: 3,
 };
 
 /** Kinds that come together or not at all. Accesses always come. */
@@ -170,6 +176,18 @@ function operationsAt(page: fc.Arbitrary<number>, offset: fc.Arbitrary<number>):
     as: processNumber.map((process) => ({ op: 'as', process })),
     exit_process: fc.integer({ min: 1, max: 3 }).map((process) => ({ op: 'exit_process', process })),
     clear_refs: fc.constant({ op: 'clear_refs' }),
+    uffd_register: fc
+      .tuple(callAddress, mapLength, fc.constantFrom('copy' as const, 'zeropage' as const), value)
+      .map(([addr, length, how, filled]) => ({ op: 'uffd_register', addr, length, how, value: filled })),
+    uffd_unregister: fc
+      .tuple(callAddress, mapLength)
+      .map(([addr, length]) => ({ op: 'uffd_unregister', addr, length })),
+    uffd_copy: fc
+      .tuple(callAddress, mapLength, value)
+      .map(([addr, length, filled]) => ({ op: 'uffd_copy', addr, length, value: filled })),
+    uffd_zeropage: fc.tuple(callAddress, mapLength).map(([addr, length]) => ({ op: 'uffd_zeropage', addr, length })),
+    uffd_wake: fc.tuple(callAddress, mapLength).map(([addr, length]) => ({ op: 'uffd_wake', addr, length })),
+    uffd_close: fc.constant({ op: 'uffd_close' }),
   };
 }
 
@@ -223,22 +241,54 @@ function loadsOf(pages: readonly number[], offsets: readonly number[]): Operatio
   return pages.flatMap((address) => offsets.map((offset) => ({ op: 'load', addr: address + offset })));
 }
 
-/** A program of one thread. */
-export function lonePrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
+/** Programs of one thread that begin with some operations of these kinds, and go on with some kinds of them. */
+function programsFrom(
+  kinds: readonly Kind[],
+  beginning: fc.Arbitrary<readonly Operation[]>,
+  kindsOfOne: fc.Arbitrary<readonly Kind[]>,
+): fc.Arbitrary<Program> {
   const hotPages = fc.uniqueArray(anyPage, { minLength: 1, maxLength: MAX_HOT_PAGES });
   const hotOffsets = fc.uniqueArray(anyOffset, { minLength: 1, maxLength: MAX_HOT_OFFSETS });
   const operations = fc
-    .tuple(someKinds(kinds), hotPages, hotOffsets)
+    .tuple(kindsOfOne, hotPages, hotOffsets)
     .chain(([some, pages, offsets]) =>
       fc
         .array(operationOf(some, pages, offsets), { minLength: 1, maxLength: MAX_OPERATIONS, size: 'max' })
         .map((list) => [...list, ...(some.includes('load') ? loadsOf(pages, offsets) : [])]),
     );
-  return fc.tuple(opening, operations).map(([first, rest]) => ({
+  return fc.tuple(beginning, operations).map(([first, rest]) => ({
     before: [...first.filter(({ op }) => kinds.includes(op)), ...rest],
     threads: [],
     after: [],
   }));
+}
+
+/** A program of one thread. */
+export function lonePrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
+  return programsFrom(kinds, opening, someKinds(kinds));
+}
+
+/** What is of a monitor among some kinds, and what is not. */
+function parted(kinds: readonly Kind[]): [ofMonitors: Kind[], others: Kind[]] {
+  const isOfMonitor = (kind: Kind): boolean => (MONITOR_KINDS as readonly Kind[]).includes(kind);
+  return [kinds.filter(isOfMonitor), kinds.filter((kind) => !isOfMonitor(kind))];
+}
+
+/** A program of one thread with a monitor, which mostly watches the first window from the beginning. */
+export function monitoredPrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
+  const [ofMonitors, others] = parted(kinds);
+  const [{ start, pages }] = WINDOWS as readonly [Window, ...Window[]];
+  const watch = operationsAt(anyPage, anyOffset).uffd_register.map((each) => [
+    { ...each, addr: start, length: pages * PAGE },
+  ]);
+  const beginning = fc
+    .tuple(opening, fc.oneof({ weight: 4, arbitrary: watch }, { weight: 1, arbitrary: fc.constant([]) }))
+    .map(([first, watched]) => [...first, ...watched]);
+  return programsFrom(
+    kinds,
+    beginning,
+    someKinds(others).map((some) => [...some, ...ofMonitors]),
+  );
 }
 
 const MAX_THREADS = 3;
@@ -325,13 +375,21 @@ export function sharedPrograms(kinds: readonly Kind[]): fc.Arbitrary<Program> {
 
 /** Of so many programs one has threads that keep apart, another threads that share their pages. */
 const THREADS_EVERY = 12;
+/** Of so many one has a monitor. */
+const MONITORED_EVERY = 3;
 
 /** `count` programs, the same for the same seed: most of one thread, some of several. */
 export function programsOf(kinds: readonly Kind[], count: number, seed: number): Program[] {
-  const some = (arbitrary: fc.Arbitrary<Program>): Program[] =>
-    fc.sample(arbitrary, { seed, numRuns: Math.ceil(count / THREADS_EVERY) + 1 });
+  const some = (arbitrary: fc.Arbitrary<Program>, every = THREADS_EVERY): Program[] =>
+    fc.sample(arbitrary, { seed, numRuns: Math.ceil(count / every) + 1 });
   const hasAccesses = kinds.includes('load') || kinds.includes('store');
-  const programs = fc.sample(lonePrograms(kinds), { seed, numRuns: Math.max(1, count) }).slice(0, count);
+  const [ofMonitors, others] = parted(kinds);
+  if (others.length === 0) return some(monitoredPrograms(kinds), 1).slice(0, count);
+  const monitored = ofMonitors.length === 0 ? [] : some(monitoredPrograms(kinds), MONITORED_EVERY);
+  const programs = fc
+    .sample(lonePrograms(others), { seed, numRuns: Math.max(1, count) })
+    .slice(0, count)
+    .map((program, i) => (i % MONITORED_EVERY === 0 ? (monitored[i / MONITORED_EVERY] ?? program) : program));
   if (!hasAccesses || !kinds.includes('mmap')) return programs;
   const apart = some(apartPrograms(kinds));
   const shared = some(sharedPrograms(kinds));

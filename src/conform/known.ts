@@ -121,6 +121,9 @@ function populates(operation: Operation | 'join'): boolean {
   );
 }
 
+const isRegistration = (operation: Operation | 'join'): boolean =>
+  operation !== 'join' && operation.op === 'uffd_register';
+
 export const KNOWN: readonly Known[] = [
   {
     name: 'pt-reclaim',
@@ -206,6 +209,36 @@ export const KNOWN: readonly Known[] = [
       name.endsWith('LazyFree') &&
       history.some((operation) => isAdvice(operation, MADV_FREE)) &&
       kbOf(linux) < kbOf(simulated),
+  },
+  {
+    name: 'first-fault-waits',
+    why: 'From v6.10 a fault of a VMA without an anon_vma has the VMA by its own lock. v6.8 takes mmap_lock: if it waited for a monitor there, it is a major fault.',
+    explains: ({ name, operation, history, linux, simulated }, about) =>
+      versionOf(about) >= 610 &&
+      operation !== 'join' &&
+      ['load', 'store', 'touch', 'atomic_add'].includes(operation.op) &&
+      history.some(isRegistration) &&
+      (name === 'minor faults' ? Number(linux) > Number(simulated) : name === 'major faults' && linux === '0'),
+  },
+  {
+    name: 'populate-tried',
+    why: 'From v6.9 MADV_POPULATE_WRITE counts as a major fault one that it takes again after it has waited for a monitor.',
+    explains: ({ name, operation, history, linux, simulated }, about) =>
+      versionOf(about) >= 609 &&
+      isAdvice(operation, MADV_POPULATE_WRITE) &&
+      history.some(isRegistration) &&
+      (name === 'minor faults' ? Number(linux) < Number(simulated) : name === 'major faults' && simulated === '0'),
+  },
+  {
+    name: 'fill-prepares',
+    why: 'From v6.9 UFFDIO_COPY and _ZEROPAGE give a VMA an anon_vma before they look whether it is watched: a fork copies its entries.',
+    explains: ({ name, operation, history }, about) =>
+      versionOf(about) >= 609 &&
+      operation !== 'join' &&
+      operation.op === 'fork' &&
+      name.startsWith(`process ${String(operation.child)} `) &&
+      history.some((each) => each !== 'join' && (each.op === 'uffd_copy' || each.op === 'uffd_zeropage')),
+    ends: () => true,
   },
   {
     name: 'rss-slack',

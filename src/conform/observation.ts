@@ -42,4 +42,6 @@ export interface About {
   softDirty: boolean;
   /** Whether the break can be moved into the arena. */
   movesBrk: boolean;
+  /** Whether userfaultfd can be had whose monitor answers the faults of system calls, too. */
+  userfaultfd: boolean;
 }

@@ -4,11 +4,14 @@
 // program runs in a process of its own, forked from this one, which only directs: it tells a process which operation
 // to do, and after each lets every process look at itself. All that a process needs for itself is mapped and touched
 // before, so that what is counted is the program's alone: the program has an entry of the top page table to itself.
+// Where a program has a userfaultfd, a second thread of this process is its monitor, and answers each fault that is read.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -19,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -40,14 +45,18 @@ enum { OUT_BYTES = 32 * 1024 * 1024, STACK_BYTES = 64 * 1024, SIGNAL_STACK_BYTES
 enum { LOCKED_BYTES = 8 * 1024 * 1024 };
 /** A command that takes longer is given up: no operation here waits for anything. */
 enum { LIMIT_S = 20 };
+/** The most that UFFDIO_COPY is asked to copy. */
+enum { MAX_COPY_BYTES = 12 * 4096 };
 
 enum kind {
   OP_MMAP, OP_MUNMAP, OP_MPROTECT, OP_MADVISE, OP_BRK, OP_LOAD, OP_STORE, OP_TOUCH, OP_ATOMIC_ADD, OP_MREMAP,
-  OP_MLOCK, OP_MUNLOCK, OP_FORK, OP_AS, OP_EXIT_PROCESS, OP_CLEAR_REFS, KINDS
+  OP_MLOCK, OP_MUNLOCK, OP_FORK, OP_AS, OP_EXIT_PROCESS, OP_CLEAR_REFS,
+  OP_UFFD_REGISTER, OP_UFFD_UNREGISTER, OP_UFFD_COPY, OP_UFFD_ZEROPAGE, OP_UFFD_WAKE, OP_UFFD_CLOSE, KINDS
 };
 static const char *const kind_names[KINDS] = {
   "mmap", "munmap", "mprotect", "madvise", "brk", "load", "store", "touch", "atomic_add", "mremap",
-  "mlock", "munlock", "fork", "as", "exit_process", "clear_refs"
+  "mlock", "munlock", "fork", "as", "exit_process", "clear_refs",
+  "uffd_register", "uffd_unregister", "uffd_copy", "uffd_zeropage", "uffd_wake", "uffd_close"
 };
 
 struct op {
@@ -76,6 +85,8 @@ struct control {
   _Atomic uint32_t command[MAX_PROCESSES], done[MAX_PROCESSES];
   int argument[MAX_PROCESSES];
   pid_t pid[MAX_PROCESSES];
+  /** The file descriptor of each process's userfaultfd, there; 0 for none. */
+  int uffd[MAX_PROCESSES];
   struct result result[MAX_OPS];
   uint64_t out_length;
   int out_full;
@@ -182,11 +193,76 @@ static void give_back(int64_t address, uint64_t length) {
   munmap((void *)address, length);
 }
 
+// A process's userfaultfd.
+
+static int is_uffd_op(enum kind kind) { return kind >= OP_UFFD_REGISTER && kind <= OP_UFFD_CLOSE; }
+
+/** -1 where it is not permitted, or the faults of system calls would not wait for an answer. */
+static int open_userfaultfd(void) {
+  int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) {
+    int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+    if (device >= 0) {
+      fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+      close(device);
+    }
+  }
+  struct uffdio_api api = { .api = UFFD_API };
+  if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return -1;
+}
+
+static int uffd = -1;
+static uint32_t pattern[MAX_COPY_BYTES / sizeof(uint32_t)] __attribute__((aligned(4096)));
+
+/** What an operation needs that is not counted as its own. */
+static void prepare_uffd_op(const struct op *op) {
+  if (uffd < 0 && op->kind != OP_UFFD_CLOSE) uffd = open_userfaultfd();
+  for (size_t i = 0; op->kind == OP_UFFD_COPY && i < sizeof pattern / sizeof *pattern; i++) {
+    pattern[i] = (uint32_t)op->arg[2];
+  }
+}
+
+/** Or'ed to what fills pages: whoever waits for them is woken later. Of both calls the same. */
+enum { DONTWAKE = UFFDIO_COPY_MODE_DONTWAKE };
+_Static_assert((int)UFFDIO_ZEROPAGE_MODE_DONTWAKE == (int)DONTWAKE, "modes of UFFDIO_COPY and UFFDIO_ZEROPAGE");
+
+/** Fills pages of a range with copies of `source`, or with zeroes where it is NULL: bytes filled, or an error. */
+static int64_t fill(int fd, uint64_t start, uint64_t length, const uint32_t *source, uint64_t mode) {
+  if (source == NULL) {
+    struct uffdio_zeropage zeropage = { .range = { start, length }, .mode = mode };
+    if (ioctl(fd, UFFDIO_ZEROPAGE, &zeropage) == 0 || zeropage.zeropage != 0) return zeropage.zeropage;
+    return -errno;
+  }
+  struct uffdio_copy copy = { .dst = start, .src = (uintptr_t)source, .len = length, .mode = mode };
+  if (ioctl(fd, UFFDIO_COPY, &copy) == 0 || copy.copy != 0) return copy.copy;
+  return -errno;
+}
+
+static int64_t uffd_op(const struct op *op) {
+  const uint64_t *a = op->arg;
+  struct uffdio_range range = { a[0], a[1] };
+  struct uffdio_register watch = { .range = range, .mode = UFFDIO_REGISTER_MODE_MISSING };
+  switch (op->kind) {
+    case OP_UFFD_REGISTER: return ioctl(uffd, UFFDIO_REGISTER, &watch) == 0 ? 0 : -errno;
+    case OP_UFFD_UNREGISTER: return ioctl(uffd, UFFDIO_UNREGISTER, &range) == 0 ? 0 : -errno;
+    case OP_UFFD_COPY: return fill(uffd, a[0], a[1], pattern, 0);
+    case OP_UFFD_ZEROPAGE: return fill(uffd, a[0], a[1], NULL, 0);
+    case OP_UFFD_WAKE: return ioctl(uffd, UFFDIO_WAKE, &range) == 0 ? 0 : -errno;
+    default:
+      if (uffd >= 0) close(uffd);
+      uffd = -1;
+      return 0;
+  }
+}
+
 static void do_op(const struct op *op, struct result *result) {
   struct rusage before, after;
   const uint64_t *a = op->arg;
   memset(result, 0, sizeof *result);
   memset(&after, 0, sizeof after);
+  if (is_uffd_op(op->kind)) prepare_uffd_op(op);
   getrusage(RUSAGE_THREAD, &before);
   switch (op->kind) {
     case OP_MMAP: result->value = system_call(SYS_mmap, a, 4); break;
@@ -198,7 +274,9 @@ static void do_op(const struct op *op, struct result *result) {
     case OP_MLOCK: result->value = system_call(SYS_mlock, a, 2); break;
     case OP_MUNLOCK: result->value = system_call(SYS_munlock, a, 2); break;
     case OP_CLEAR_REFS: result->value = pwrite(clear_refs_fd, "4", 1, 0) == 1 ? 0 : -errno; break;
-    default: access_memory(op, result);
+    default:
+      if (is_uffd_op(op->kind)) result->value = uffd_op(op);
+      else access_memory(op, result);
   }
   getrusage(RUSAGE_THREAD, &after);
   result->minor = after.ru_minflt - before.ru_minflt;
@@ -440,6 +518,9 @@ static void do_fork(const struct op *op, struct result *result) {
   if (pid == 0) {
     close_proc();
     open_proc();
+    // It is the parent's, and watches the parent's memory alone.
+    if (uffd >= 0) close(uffd);
+    uffd = -1;
     own_memory(STACK_BYTES / 4);
     set_and_wake(&control->done[child], 1);
     serve(child);
@@ -460,7 +541,10 @@ static void serve(int self) {
     if (command == LOOK) look(self);
     else if (command == RUN_THREADS) run_threads();
     else if (command == RUN && ops[argument].kind == OP_FORK) do_fork(&ops[argument], &control->result[argument]);
-    else if (command == RUN) do_op(&ops[argument], &control->result[argument]);
+    else if (command == RUN) {
+      do_op(&ops[argument], &control->result[argument]);
+      control->uffd[self] = uffd < 0 ? 0 : uffd;
+    }
     // A wait that timed out: the director is gone.
     else _exit(1);
     set_and_wake(&control->done[self], 1);
@@ -511,6 +595,102 @@ static void prepare_program_process(void) {
   open_proc();
   catch_signals(signal_stack);
   own_memory(STACK_BYTES);
+}
+
+// The monitor of all processes that have a userfaultfd: a thread of the director, on another CPU where there is one.
+
+/** This process's own descriptors of their userfaultfds, -1 for none, and how their faults are answered. */
+static struct {
+  int fd;
+  int zeropage;
+  uint32_t page[PAGE / sizeof(uint32_t)];
+} monitored[MAX_PROCESSES];
+static pthread_mutex_t monitored_lock = PTHREAD_MUTEX_INITIALIZER;
+/** Written to where descriptors have come or gone. */
+static int monitored_changed;
+/** How often they have, and how often the monitor has found that: what it polls it keeps open. */
+static _Atomic uint32_t changes, changes_found;
+
+/** A page of this process's own. */
+static char own_page[PAGE] __attribute__((aligned(4096)));
+
+/**
+ * Answers a fault of a process. Whatever became of its page, nobody is left asleep. First the page leaves the batch of
+ * this CPU, which would hold it for as long as others please: madvise empties that of its caller.
+ */
+static void answer_fault(int process) {
+  struct uffd_msg message;
+  int fd = monitored[process].fd;
+  if (read(fd, &message, sizeof message) != sizeof message || message.event != UFFD_EVENT_PAGEFAULT) return;
+  uint64_t page = message.arg.pagefault.address & ~(PAGE - 1);
+  int64_t filled = -EAGAIN;
+  const uint32_t *source = monitored[process].zeropage ? NULL : monitored[process].page;
+  while (filled == -EAGAIN) filled = fill(fd, page, PAGE, source, DONTWAKE);
+  if (madvise(own_page, PAGE, MADV_COLD) != 0) die("madvise");
+  struct uffdio_range range = { page, PAGE };
+  ioctl(fd, UFFDIO_WAKE, &range);
+}
+
+static void *monitor_main(void *unused) {
+  (void)unused;
+  pin(1);
+  for (;;) {
+    struct pollfd fds[MAX_PROCESSES + 1];
+    pthread_mutex_lock(&monitored_lock);
+    for (int p = 0; p < MAX_PROCESSES; p++) fds[p] = (struct pollfd){ .fd = monitored[p].fd, .events = POLLIN };
+    atomic_store(&changes_found, atomic_load(&changes));
+    pthread_mutex_unlock(&monitored_lock);
+    wake(&changes_found);
+    fds[MAX_PROCESSES] = (struct pollfd){ .fd = monitored_changed, .events = POLLIN };
+    if (poll(fds, MAX_PROCESSES + 1, -1) < 0 && errno != EINTR) die("poll of the monitor");
+    uint64_t times;
+    if ((fds[MAX_PROCESSES].revents & POLLIN) != 0 && read(monitored_changed, &times, sizeof times) < 0) die("eventfd");
+    pthread_mutex_lock(&monitored_lock);
+    for (int p = 0; p < MAX_PROCESSES; p++) {
+      if ((fds[p].revents & POLLIN) != 0 && monitored[p].fd >= 0) answer_fault(p);
+    }
+    pthread_mutex_unlock(&monitored_lock);
+  }
+  return NULL;
+}
+
+static void start_monitor(void) {
+  pthread_t thread;
+  for (int p = 0; p < MAX_PROCESSES; p++) monitored[p].fd = -1;
+  monitored_changed = eventfd(0, EFD_CLOEXEC);
+  if (monitored_changed < 0) die("eventfd");
+  errno = pthread_create(&thread, NULL, monitor_main, NULL);
+  if (errno != 0) die("pthread_create");
+}
+
+/** How the faults of a process are answered from now on. */
+static void set_answer(int process, int zeropage, uint32_t value) {
+  pthread_mutex_lock(&monitored_lock);
+  monitored[process].zeropage = zeropage;
+  for (size_t i = 0; i < PAGE / sizeof(uint32_t); i++) monitored[process].page[i] = value;
+  pthread_mutex_unlock(&monitored_lock);
+}
+
+/** The monitor answers for another userfaultfd of the process from now on, or for none (-1). */
+static void set_monitored(int process, int fd) {
+  pthread_mutex_lock(&monitored_lock);
+  if (monitored[process].fd >= 0) close(monitored[process].fd);
+  monitored[process].fd = fd;
+  atomic_fetch_add(&changes, 1);
+  pthread_mutex_unlock(&monitored_lock);
+  uint64_t once = 1;
+  if (write(monitored_changed, &once, sizeof once) != sizeof once) die("eventfd");
+  for (uint32_t found = 0; (found = atomic_load(&changes_found)) != atomic_load(&changes);) {
+    wait_while(&changes_found, found);
+  }
+}
+
+/** A descriptor of this process's own for a process's userfaultfd; -1 where that is not permitted. */
+static int uffd_of(int process) {
+  int pidfd = (int)syscall(SYS_pidfd_open, control->pid[process], 0);
+  int fd = (int)syscall(SYS_pidfd_getfd, pidfd, control->uffd[process], 0);
+  if (pidfd >= 0) close(pidfd);
+  return fd;
 }
 
 // The director.
@@ -569,6 +749,8 @@ static int direct_op(int i, int *current) {
     int error = target == 0 ? EPERM : control->pid[target] == 0 ? ESRCH : target == *current ? EBUSY : 0;
     control->result[i].value = -error;
     if (error != 0) return 1;
+    set_monitored(target, -1);
+    control->uffd[target] = 0;
     set_and_wake(&control->command[target], LEAVE);
     waitpid(control->pid[target], NULL, 0);
     control->pid[target] = 0;
@@ -589,7 +771,16 @@ static int direct_op(int i, int *current) {
     if (control->pid[target] != 0) wait_while(&control->done[target], 0);
     return 1;
   }
-  return tell(*current, RUN, i);
+  if (op->kind == OP_UFFD_REGISTER) set_answer(*current, (int)op->arg[2], (uint32_t)op->arg[3]);
+  // It is closed with the last of its descriptors.
+  if (op->kind == OP_UFFD_CLOSE) set_monitored(*current, -1);
+  if (!tell(*current, RUN, i)) return 0;
+  if (is_uffd_op(op->kind) && op->kind != OP_UFFD_CLOSE && monitored[*current].fd < 0) {
+    int fd = uffd_of(*current);
+    if (fd < 0) return 0;
+    set_monitored(*current, fd);
+  }
+  return 1;
 }
 
 static int run_program(void) {
@@ -645,6 +836,9 @@ static void answer_program(uint64_t id) {
     kill(control->pid[p], SIGKILL);
     waitpid(control->pid[p], NULL, 0);
   }
+  for (int p = 0; p < MAX_PROCESSES; p++) {
+    if (monitored[p].fd >= 0) set_monitored(p, -1);
+  }
   if (died || control->out_full) {
     control->out_length = start;
     control->out_full = 0;
@@ -693,6 +887,27 @@ static void read_op(char *line) {
   op_count++;
 }
 
+/** Whether a process can have a userfaultfd that another answers. */
+static int has_userfaultfd(void) {
+  memset(control, 0, sizeof *control);
+  pid_t pid = fork();
+  if (pid < 0) die("fork");
+  if (pid == 0) {
+    int fd = open_userfaultfd();
+    control->uffd[0] = fd < 0 ? 0 : fd;
+    set_and_wake(&control->done[0], 1);
+    wait_while(&control->command[0], IDLE);
+    _exit(0);
+  }
+  control->pid[0] = pid;
+  wait_while(&control->done[0], 0);
+  int fd = control->uffd[0] == 0 ? -1 : uffd_of(0);
+  if (fd >= 0) close(fd);
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+  return fd >= 0;
+}
+
 /** Tells what kind of kernel this is. */
 static void say_about(void) {
   struct utsname name;
@@ -712,8 +927,10 @@ static void say_about(void) {
   if (pid == 0) _exit(move_brk() ? 0 : 1);
   int status = 1;
   waitpid(pid, &status, 0);
-  printf("{\"release\":\"%s\",\"zeroPfn\":\"%lx\",\"softDirty\":%s,\"movesBrk\":%s}\n", name.release,
-         entry & ((1UL << 55) - 1), soft_dirty ? "true" : "false", status == 0 ? "true" : "false");
+  printf("{\"release\":\"%s\",\"zeroPfn\":\"%lx\",\"softDirty\":%s,\"movesBrk\":%s,\"userfaultfd\":%s}\n",
+         name.release,
+         entry & ((1UL << 55) - 1), soft_dirty ? "true" : "false", status == 0 ? "true" : "false",
+         has_userfaultfd() ? "true" : "false");
   fflush(stdout);
 }
 
@@ -728,6 +945,7 @@ int main(void) {
   if (control == MAP_FAILED || out == MAP_FAILED || thread_stacks == MAP_FAILED) die("mmap");
   own_memory(STACK_BYTES);
   say_about();
+  start_monitor();
   uint64_t id = 0;
   while (fgets(line, sizeof line, stdin) != NULL) {
     if (line[0] == 'P') {

@@ -27,6 +27,11 @@ import {
   MAP_POPULATE,
 } from '../kernel/mm/flags.ts';
 import type { Op } from '../kernel/program.ts';
+import type { About } from './observation.ts';
+
+/** Kinds that are about a process's userfaultfd. */
+export type MonitorKind =
+  'uffd_register' | 'uffd_unregister' | 'uffd_copy' | 'uffd_zeropage' | 'uffd_wake' | 'uffd_close';
 
 /** Kinds of operations that both kernels can do. */
 export type Kind =
@@ -45,10 +50,27 @@ export type Kind =
   | 'fork'
   | 'as'
   | 'exit_process'
-  | 'clear_refs';
+  | 'clear_refs'
+  | MonitorKind;
 
-/** One operation. */
-export type Operation = Extract<Op, { op: Kind }>;
+/** How a monitor answers faults: with a page whose words are all `value`, or with the page of zeroes. */
+export interface Answer {
+  how: 'copy' | 'zeropage';
+  value: number;
+}
+
+/** One operation. A registration also says how the process's monitor answers from then on, whatever comes of it. */
+export type Operation =
+  Extract<Op, { op: Exclude<Kind, 'uffd_register'> }> | (Extract<Op, { op: 'uffd_register' }> & Answer);
+
+export const MONITOR_KINDS: readonly MonitorKind[] = [
+  'uffd_register',
+  'uffd_unregister',
+  'uffd_copy',
+  'uffd_zeropage',
+  'uffd_wake',
+  'uffd_close',
+];
 
 export const KINDS: readonly Kind[] = [
   'mmap',
@@ -67,7 +89,14 @@ export const KINDS: readonly Kind[] = [
   'as',
   'exit_process',
   'clear_refs',
+  ...MONITOR_KINDS,
 ];
+
+/** Whether the running kernel lets the oracle do operations of a kind. */
+export function canCompare(kind: Kind, { movesBrk, userfaultfd }: Pick<About, 'movesBrk' | 'userfaultfd'>): boolean {
+  if ((MONITOR_KINDS as readonly Kind[]).includes(kind)) return userfaultfd;
+  return kind !== 'brk' || movesBrk;
+}
 
 /** What the simulated machine can do of all that the oracle can: programs are made of nothing else. */
 export const MACHINE: {
@@ -171,7 +200,16 @@ function numbersOf(operation: Operation): readonly number[] {
     case 'as':
     case 'exit_process':
       return [operation.process];
+    case 'uffd_register':
+      return [operation.addr, operation.length, operation.how === 'zeropage' ? 1 : 0, operation.value];
+    case 'uffd_unregister':
+    case 'uffd_zeropage':
+    case 'uffd_wake':
+      return [operation.addr, operation.length];
+    case 'uffd_copy':
+      return [operation.addr, operation.length, operation.value];
     case 'clear_refs':
+    case 'uffd_close':
       return [];
   }
 }

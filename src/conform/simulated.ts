@@ -1,6 +1,7 @@
 // The simulated machine as the other side of a comparison: runs a program and shows what the oracle shows of a kernel.
 import { header } from '../kernel/layout.ts';
 import { SIGKILL } from '../kernel/mm/flags.ts';
+import type { Op } from '../kernel/program.ts';
 import { boot } from '../machine/boot.ts';
 import type { Machine } from '../machine/boot.ts';
 import { kernel } from '../machine/direct.ts';
@@ -9,6 +10,7 @@ import { smapsFile } from '../machine/proc/smaps.ts';
 import { snapshotProcesses } from '../machine/snapshot.ts';
 import type { MmRecord, ProcessSnapshot } from '../machine/snapshot.ts';
 import type { About, Look, Run, Step } from './observation.ts';
+import { MONITORED_CPUS, MonitoredCpu, isMonitored } from './monitored.ts';
 import { PAGE, START_BRK, WINDOWS, isInArena } from './program.ts';
 import type { Operation, Program } from './program.ts';
 
@@ -17,8 +19,31 @@ const MEMORY: number = 2 * 1024 * 1024;
 const MAX_VMAS = 128;
 const RUN_LIMIT_MS = 30_000;
 
-type DirectCpu = InstanceType<typeof kernel.Cpu>;
 type DirectObservations = InstanceType<typeof kernel.Observations>;
+
+/** A CPU that stays up all the time: what its TLB has must be right from one operation to the next. */
+interface LoneCpu {
+  /** Runs an operation; false if the process was killed. */
+  run(operation: Op, seen: DirectObservations): boolean;
+  down(): void;
+}
+
+class FastCpu implements LoneCpu {
+  private readonly cpu: InstanceType<typeof kernel.Cpu>;
+
+  constructor(machine: Machine) {
+    this.cpu = machine.cpuHere();
+    kernel.cpu_up(this.cpu, machine.mm);
+  }
+
+  run(operation: Op, seen: DirectObservations): boolean {
+    return kernel.run_program(this.cpu, [operation], seen);
+  }
+
+  down(): void {
+    kernel.cpu_down(this.cpu);
+  }
+}
 
 /** For each page of each window what mincore says. */
 function mincoreOf(mm: MmRecord): string[] {
@@ -82,13 +107,17 @@ export class Simulated {
 
   /** Runs a program; its threads, if it has any, on threads of their own. */
   async run(program: Program): Promise<Run> {
-    const machine = this.machineOf(Math.max(1, program.threads.length));
+    const monitored = isMonitored(program);
+    const machine = this.machineOf(Math.max(monitored ? MONITORED_CPUS : 1, program.threads.length));
     const start = looks(machine);
-    const steps = alone(machine, program.before);
+    const alone = (operations: readonly Operation[]): Step[] => {
+      return stepsOf(machine, monitored ? new MonitoredCpu(machine) : new FastCpu(machine), operations);
+    };
+    const steps = alone(program.before);
     if (program.threads.length > 0) {
       steps.push(...(await together(machine, program.threads)), { ...NOTHING, seen: looks(machine) });
     }
-    steps.push(...alone(machine, program.after));
+    steps.push(...alone(program.after));
     return { start, steps };
   }
 }
@@ -101,19 +130,16 @@ function looks(machine: Machine): Look[] {
   return s.mms.toSorted((a, b) => a.process - b.process).map((mm) => lookAt(s, mm, mm.process));
 }
 
-/** Operations of one CPU, which stays up all the time: what its TLB has must be right from one to the next. */
-function alone(machine: Machine, operations: readonly Operation[]): Step[] {
-  const cpu = machine.cpuHere();
-  kernel.cpu_up(cpu, machine.mm);
+function stepsOf(machine: Machine, cpu: LoneCpu, operations: readonly Operation[]): Step[] {
   const steps = operations.map((operation) => ({ ...step(machine, cpu, operation), seen: looks(machine) }));
-  kernel.cpu_down(cpu);
+  cpu.down();
   return steps;
 }
 
-function step(machine: Machine, cpu: DirectCpu, operation: Operation): Step {
+function step(machine: Machine, cpu: LoneCpu, operation: Operation): Step {
   const seen = new kernel.Observations(1, false);
   const [minor, major] = [machine.event('min_flt'), machine.event('maj_flt')];
-  const isAlive = kernel.run_program(cpu, [operation], seen);
+  const isAlive = cpu.run(operation, seen);
   const done = {
     value: loadsLong(operation) ? longOf(seen) : valueOf(operation, seen),
     signal: isAlive ? seen.signals[0]! : SIGKILL,
@@ -126,11 +152,11 @@ function step(machine: Machine, cpu: DirectCpu, operation: Operation): Step {
 }
 
 /** What the kernel put outside of the arena goes at once, as the oracle does. */
-function giveBack(cpu: DirectCpu, operation: Operation, at: number): void {
+function giveBack(cpu: LoneCpu, operation: Operation, at: number): void {
   if (operation.op !== 'mmap' && operation.op !== 'mremap') return;
   if (at < 0 || isInArena(at)) return;
   const length = operation.op === 'mmap' ? operation.length : operation.new_length;
-  kernel.run_program(cpu, [{ op: 'munmap', addr: at, length }], new kernel.Observations(1, false));
+  cpu.run({ op: 'munmap', addr: at, length }, new kernel.Observations(1, false));
 }
 
 const loadsLong = (operation: Operation): boolean => operation.op === 'load' && operation.size === 8;

@@ -2,7 +2,7 @@
 // types that twin from this file.
 export { run_cpu, run_explored, run_program, cpu_up, cpu_down, barrier } from './program.ts';
 export { Observations } from './observations.ts';
-export { current_mm, process_exists } from './kernel/process.ts';
+export { current_mm, current_process, process_exists } from './kernel/process.ts';
 export { mm_alloc, mmput, mm_set_start_brk } from './kernel/fork.ts';
 export { page_alloc_init } from './mm/mm_init.ts';
 export { take_pfn_next, alloc_pages, free_pages, drain_all_pages } from './mm/page_alloc.ts';

@@ -115,6 +115,11 @@ export function outcomeLines(outcome: Outcome, about: About): string[] {
       ? wrapText('Frame numbers are not to be had, which needs root: they are not compared.')
       : []),
     ...(about.movesBrk ? [] : wrapText('The break cannot be moved here: brk is not compared.')),
+    ...(about.userfaultfd
+      ? []
+      : wrapText(
+          'userfaultfd is not to be had here, which needs root or vm.unprivileged_userfaultfd: uffd_* is not compared.',
+        )),
     ...(known.length === 0 ? [] : ['known differences']),
     ...known.flatMap(({ name, why }) =>
       wrapText(`${counted(outcome.explained[name] ?? 0, 'time')}  ${name}: ${why}`, '  ', '     '),

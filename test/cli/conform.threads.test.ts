@@ -93,7 +93,7 @@ describe('pagerace conform', () => {
   });
 
   it('prints a difference side by side', async () => {
-    const about = { release: '6.18.44', zeroPfn: '0', softDirty: false, movesBrk: false };
+    const about = { release: '6.18.44', zeroPfn: '0', softDirty: false, movesBrk: false, userfaultfd: false };
     const outcome = {
       programs: 2000,
       operations: { mmap: 3971, load: 2500 },

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { campaign, compareAll } from '../../src/conform/campaign.ts';
 import { casesIn } from '../../src/conform/cases.ts';
 import { programsOf } from '../../src/conform/generate.ts';
-import { MACHINE } from '../../src/conform/program.ts';
+import { MACHINE, canCompare } from '../../src/conform/program.ts';
 import { Simulated } from '../../src/conform/simulated.ts';
 import { oracleOrReason } from '../support/oracle.ts';
 
@@ -18,7 +18,7 @@ describe('the simulated kernel', { timeout: LIMIT_MS }, () => {
       skip(oracle);
       return;
     }
-    const kinds = MACHINE.kinds.filter((kind) => kind !== 'brk' || oracle.about.movesBrk);
+    const kinds = MACHINE.kinds.filter((kind) => canCompare(kind, oracle.about));
     const programs = programsOf(kinds, 200, 20);
     const { failures, unanswered, operations } = await campaign(
       { oracle, simulated: new Simulated(oracle.about) },

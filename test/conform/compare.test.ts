@@ -11,7 +11,7 @@ import type { Operation, Program } from '../../src/conform/program.ts';
 import { smaller } from '../../src/conform/shrink.ts';
 
 const A = WINDOWS[0]!.start;
-const ABOUT: About = { release: '6.18.1', zeroPfn: '3b32', softDirty: false, movesBrk: true };
+const ABOUT: About = { release: '6.18.1', zeroPfn: '3b32', softDirty: false, movesBrk: true, userfaultfd: true };
 const BASE_PFN = 0x100000;
 const load: Operation = { op: 'load', addr: A };
 

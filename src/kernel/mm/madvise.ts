@@ -16,7 +16,7 @@ import {
   pte_present,
   pte_young,
 } from '../arch/x86/pgtable.ts';
-import { VM_OPS_NONE, page, vma as vm_area } from '../layout.ts';
+import { PG_lru, VM_OPS_NONE, page, vma as vm_area } from '../layout.ts';
 import { READ_ONCE, READ_ONCE_64, WRITE_ONCE_64, read, read_long, xchg_64 } from '../memory.ts';
 import type { Steps, Word } from '../memory.ts';
 import {
@@ -204,9 +204,16 @@ function* age_range(cpu: Cpu, mm: Word, start: number, end: number, free: boolea
   yield* tlb_finish_mmu(cpu);
 }
 
+/** Whether a folio is on the LRU list, and mapped once. */
+function* can_age(cpu: Cpu, folio: Word): Steps<boolean> {
+  if (((yield* READ_ONCE(cpu, folio + page.flags)) & (1 << PG_lru)) === 0) return false;
+  return (yield* READ_ONCE(cpu, folio + page._mapcount)) === 0;
+}
+
 /**
  * madvise_free_pte_range: pages become clean, so that reclaim could drop them; a write makes them dirty again, and they
- * are kept. Or madvise_cold_or_pageout_pte_range: they only become old, and only those that nobody shares.
+ * are kept. Or madvise_cold_or_pageout_pte_range: they only become old, and only those that nobody shares and that have
+ * left the batch of the CPU that made them.
  */
 function* age_pte_range(cpu: Cpu, mm: Word, pmd: Word, address: number, end: number, free: boolean): Steps<void> {
   let pte = yield* pte_offset_map_lock(cpu, mm, pmd, address, cpu.vmf, (end - address) / PAGE_SIZE);
@@ -216,7 +223,7 @@ function* age_pte_range(cpu: Cpu, mm: Word, pmd: Word, address: number, end: num
     const found = yield* READ_ONCE_64(cpu, pte);
     const folio = pte_none(found) || !pte_present(found) ? 0 : vm_normal_page(cpu, found);
     if (folio === 0) continue;
-    if (!free && (yield* READ_ONCE(cpu, folio + page._mapcount)) !== 0) continue;
+    if (!free && !(yield* can_age(cpu, folio))) continue;
     if (pte_young(found) || (free && pte_dirty(found))) {
       // Taken out while it changes: a Dirty bit that the hardware sets meanwhile is not lost.
       const entry = pte_mkold(yield* xchg_64(cpu, pte, NO_ENTRY));

@@ -17,7 +17,9 @@ const VM_FLAG_NAMES: readonly (readonly [number, string])[] = [
   [0x40, 'me'],
   [0x80, 'ms'],
   [0x100, 'gd'],
+  [0x200, 'um'],
   [0x400, 'pf'],
+  [0x1000, 'uw'],
   [0x2000, 'lo'],
   [0x4000, 'io'],
   [0x8000, 'sr'],
@@ -36,8 +38,6 @@ const VM_FLAG_NAMES: readonly (readonly [number, string])[] = [
   [0x20000000, 'hg'],
   [0x40000000, 'nh'],
   [0x80000000 | 0, 'mg'],
-  [0x200, 'um'],
-  [0x1000, 'uw'],
 ];
 
 const VM_LOCKED = 0x2000;
