@@ -1,6 +1,6 @@
 // The package as it is published: packed, unpacked into a new project beside fast-check and vitest, which runs the
 // README's example of a property as it stands there, and whose types resolve in both ways that TypeScript has.
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,14 +27,17 @@ interface Ran {
 }
 
 /** Runs a program in a folder, outside of the vitest that runs this. */
-function run(command: string, args: readonly string[], cwd = project): Ran {
+function run(command: string, args: readonly string[], cwd = project): Promise<Ran> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')));
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: LIMIT_MS });
-  return { status, output: `${stdout}${stderr}` };
+  return new Promise((resolve) => {
+    const child = execFile(command, args, { cwd, env, timeout: LIMIT_MS }, (_error, stdout, stderr) => {
+      resolve({ status: child.exitCode, output: `${stdout}${stderr}` });
+    });
+  });
 }
 
 /** A program that the checkout has installed. */
-function runInstalled(file: string, args: readonly string[]): Ran {
+function runInstalled(file: string, args: readonly string[]): Promise<Ran> {
   return run(process.execPath, [join(root, 'node_modules', file), ...args]);
 }
 
@@ -45,12 +48,12 @@ function link(name: string): void {
   symlinkSync(join(root, 'node_modules', name), target);
 }
 
-beforeAll(() => {
-  const packed = run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', project], root);
+beforeAll(async () => {
+  const packed = await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', project], root);
   expect(packed.status, packed.output).toBe(0);
   const into = join(project, 'node_modules', 'pagerace');
   mkdirSync(into, { recursive: true });
-  const unpacked = run('tar', ['-xzf', packed.output.trim(), '-C', into, '--strip-components', '1']);
+  const unpacked = await run('tar', ['-xzf', packed.output.trim(), '-C', into, '--strip-components', '1']);
   expect(unpacked.status, unpacked.output).toBe(0);
   const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(into, 'package.json'), 'utf8')) as Record<
     'dependencies' | 'peerDependencies',
@@ -68,9 +71,9 @@ interface Report {
 }
 
 describe("the README's property", { timeout: LIMIT_MS }, () => {
-  it('holds for what Linux does, and comes down to what is printed there without the recheck', () => {
+  it('holds for what Linux does, and comes down to what is printed there without the recheck', async () => {
     const reporters = ['--reporter=default', '--reporter=json', '--outputFile.json=results.json'];
-    const { output } = runInstalled('vitest/vitest.mjs', ['run', '--root', project, ...reporters]);
+    const { output } = await runInstalled('vitest/vitest.mjs', ['run', '--root', project, ...reporters]);
     const report = JSON.parse(readFileSync(join(project, 'results.json'), 'utf8')) as Report;
     const results = report.testResults.flatMap(({ assertionResults }) => assertionResults);
     expect(
@@ -94,14 +97,18 @@ describe("the README's property", { timeout: LIMIT_MS }, () => {
     expect(output).not.toContain('Serialized Error');
   });
 
-  it('is kept by lines that pass until it is mended', () => {
+  it('is kept by lines that pass until it is mended', async () => {
     writeFileSync(join(project, 'kept.test.ts'), kept);
-    const { status, output } = runInstalled('vitest/vitest.mjs', ['run', '--root', project, 'kept.test.ts']);
+    const { status, output } = await runInstalled('vitest/vitest.mjs', ['run', '--root', project, 'kept.test.ts']);
     expect(status, output).toBe(0);
   });
 });
 
 describe('types', { timeout: LIMIT_MS }, () => {
+  beforeAll(() => {
+    writeFileSync(join(project, 'uses.ts'), uses);
+  });
+
   const uses = `
 import { expect } from 'vitest';
 import { boot } from 'pagerace';
@@ -127,10 +134,10 @@ cpuPrograms({ cpu: 3 });
 export { schedules };
 `;
 
-  it.each([
+  it.concurrent.each([
     ['NodeNext', 'NodeNext'],
     ['ESNext', 'Bundler'],
-  ])('resolve with module %s and moduleResolution %s', (module, moduleResolution) => {
+  ])('resolve with module %s and moduleResolution %s', async (module, moduleResolution) => {
     const name = `tsconfig.${moduleResolution}.json`;
     const compilerOptions = {
       target: 'ES2023',
@@ -143,9 +150,8 @@ export { schedules };
       noEmit: true,
       skipLibCheck: false,
     };
-    writeFileSync(join(project, 'uses.ts'), uses);
     writeFileSync(join(project, name), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
-    const { status, output } = runInstalled('typescript/bin/tsc', ['-p', name]);
+    const { status, output } = await runInstalled('typescript/bin/tsc', ['-p', name]);
     expect(output).toBe('');
     expect(status).toBe(0);
   });

@@ -93,13 +93,22 @@ function decoded(cpu: number, history: Float64Array, at: number): MemoryEvent | 
       return { cpu, kind: 'clear', process, addr: 0, length: 0, value: 0, invoked, returned };
   }
   if (failed) return undefined;
-  const access = { cpu, process, addr, invoked, returned };
   // Words are compared as signed numbers, however they were written.
   if (kind === EVENT_ADD) {
-    return { ...access, kind: 'add', length: WORD_BYTES, value: value | 0, stored: (value + more) | 0 };
+    const stored = (value + more) | 0;
+    return { cpu, kind: 'add', process, addr, length: WORD_BYTES, value: value | 0, invoked, returned, stored };
   }
   const seen = more === WORD_BYTES ? value | 0 : value;
-  return { ...access, kind: kind === EVENT_STORE ? 'store' : 'load', length: more, value: seen };
+  return {
+    cpu,
+    kind: kind === EVENT_STORE ? 'store' : 'load',
+    process,
+    addr,
+    length: more,
+    value: seen,
+    invoked,
+    returned,
+  };
 }
 
 const EVENT_KINDS: Readonly<Record<MemoryEvent['kind'], number>> = {

@@ -35,7 +35,7 @@ export interface Failure {
   readonly preemptions: number;
   readonly message: string;
   readonly judge: string;
-  /** The execution, step by step. */
+  /** The execution, step by step; run once more when it is first asked for. */
   readonly record: ExecutionRecord;
   /** For the judge `lock-order`: the circle, which may take several executions to show. */
   readonly lockOrder?: LockOrderFinding;
@@ -393,10 +393,21 @@ function toFailure(search: Search, found: FailingSchedule, identity: string | un
   const token = identity === undefined ? small.token : `${small.token}.${fingerprint(identity)}`;
   const schedule = parseToken(token);
   const replayed = replayingExecution(execution, settings, schedule);
-  const recorded = record(replayed, schedule);
+  follow(replayed, schedule);
   if (!isSuspicion && complaintOf(replayed) === undefined) throw new NondeterminismError(steps - 1);
-  const failure = { token, steps, preemptions, message, judge, record: recorded };
-  return judge === 'lock-order' && lockOrder !== undefined ? { ...failure, lockOrder } : failure;
+  let recorded: ExecutionRecord | undefined;
+  return {
+    token,
+    steps,
+    preemptions,
+    message,
+    judge,
+    // To say where every step stands takes longer than many a search.
+    get record() {
+      return (recorded ??= record(replayed, schedule));
+    },
+    ...(judge === 'lock-order' && lockOrder !== undefined ? { lockOrder } : {}),
+  };
 }
 
 /** Tries schedules of a program. Throws a UsageError for a program or options that make no sense. */

@@ -140,6 +140,12 @@ export interface Place {
   readonly sources: readonly string[];
 }
 
+/** What the engine goes by when it makes a stack. */
+interface StackSettings {
+  stackTraceLimit: number;
+  prepareStackTrace?: unknown;
+}
+
 /** Places by the stack that they were read from: a program has not many. */
 const places = new Map<string, Place>();
 const MAX_PLACES = 20_000;
@@ -149,10 +155,13 @@ const MAX_PLACES = 20_000;
  * so that the stack of a step is the stack of the program.
  */
 function placeNow(): Place {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = STACK_FRAMES;
+  const errors: StackSettings = Error;
+  const { stackTraceLimit, prepareStackTrace } = errors;
+  errors.stackTraceLimit = STACK_FRAMES;
+  errors.prepareStackTrace = programsPart;
   const { stack = '' } = new Error();
-  Error.stackTraceLimit = limit;
+  errors.stackTraceLimit = stackTraceLimit;
+  errors.prepareStackTrace = prepareStackTrace;
   let place = places.get(stack);
   if (place === undefined) {
     place = placeOf(stack);
@@ -161,9 +170,24 @@ function placeNow(): Place {
   return place;
 }
 
+/** The function that runs a CPU on to its next step: below it on the stack is whoever drives the execution. */
+const DRIVER = 'Execution.resume';
+
+/** A stack as the engine tells it, down to the driver: to tell all of it takes far longer. */
+function programsPart(_error: Error, sites: readonly { toString(): string }[]): string {
+  let stack = '';
+  for (const site of sites) {
+    const told = site.toString();
+    if (told.includes(DRIVER)) break;
+    stack += `\n    at ${told}`;
+  }
+  return stack;
+}
+
 function placeOf(stack: string): Place {
   const lines = stack.split('\n');
-  const driver = lines.findIndex((line) => line.includes('Execution.resume'));
+  // Engines that know of no such parts tell all of it.
+  const driver = lines.findIndex((line) => line.includes(DRIVER));
   const names: string[] = [];
   const sources: string[] = [];
   for (const line of lines.slice(1, driver < 0 ? undefined : driver)) {

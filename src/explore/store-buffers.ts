@@ -11,7 +11,7 @@ export interface BufferedStore {
   readonly word: number;
   readonly data: Int32Array;
   /** Of a store of some bytes of one word: the bits that it stores; undefined for all bits of all words. */
-  readonly mask?: number;
+  readonly mask: number | undefined;
   /** The explorer's number of whoever takes it to memory. */
   readonly proc: number;
   readonly seq: number;
@@ -90,19 +90,19 @@ export class CpuStoreBuffer implements StoreBuffer {
   store(word: number, data: Int32Array): void {
     const seen = this.seenAt(word, data.length);
     if (seen < 0) this.words.set(data, word);
-    else this.push(seen, { word, data: data.slice() });
+    else this.push(seen, word, data.slice(), undefined);
   }
 
   merge(word: number, value: number, mask: number): void {
     const seen = this.seenAt(word, 1);
     if (seen < 0) this.words[word] = mergedWord(this.words[word]!, value, mask);
-    else this.push(seen, { word, data: Int32Array.of(value), mask });
+    else this.push(seen, word, Int32Array.of(value), mask);
   }
 
-  private push(seen: number, store: Pick<BufferedStore, 'word' | 'data' | 'mask'>): void {
+  private push(seen: number, word: number, data: Int32Array, mask: number | undefined): void {
     const proc = this.procOf(seen);
     const after = this.model === 'tso' ? this.next : this.after;
-    this.stores.push({ ...store, proc, seq: this.next, after, turn: this.turn() });
+    this.stores.push({ word, data, mask, proc, seq: this.next, after, turn: this.turn() });
     this.next += 1;
   }
 

@@ -71,6 +71,15 @@ export class Exhaustive {
   }
 }
 
+/** A way to go on that was not taken: as far as a schedule that was run, and then another proc than it took. */
+interface Branch {
+  readonly path: readonly number[];
+  readonly at: number;
+  readonly proc: number;
+}
+
+const BEGINNING: Branch = { path: [], at: 0, proc: -1 };
+
 /** Schedules by number of preemptions, fewest first; none is run twice. */
 export class Bounded {
   executions = 0;
@@ -79,8 +88,8 @@ export class Bounded {
   bound = 0;
   private readonly execution: Execution;
   private readonly most: number;
-  private now: number[][] = [[]];
-  private next: number[][] = [];
+  private now: Branch[] = [BEGINNING];
+  private next: Branch[] = [];
 
   constructor(execution: Execution, most: number) {
     this.execution = execution;
@@ -89,8 +98,8 @@ export class Bounded {
 
   run(onExecution: OnExecution): void {
     for (;;) {
-      const prefix = this.now.pop();
-      if (prefix === undefined) {
+      const branch = this.now.pop();
+      if (branch === undefined) {
         if (this.next.length === 0 || this.bound >= this.most) {
           this.finished = this.next.length === 0;
           return;
@@ -101,36 +110,39 @@ export class Bounded {
         this.bound += 1;
         continue;
       }
-      this.runFrom(prefix);
+      this.runFrom(branch);
       this.executions += 1;
       if (onExecution() === 'stop') return;
     }
   }
 
-  /** Runs a prefix, then on without preempting anybody; notes every other way to go on. */
-  private runFrom(prefix: readonly number[]): void {
+  /** Goes as far as a branch, takes it, and then on without preempting anybody; notes every other way to go on. */
+  private runFrom(branch: Branch): void {
     const { execution } = this;
     execution.restart();
+    // One array for all branches of a schedule: a copy for each would be most of what a search keeps.
     const path: number[] = [];
+    const begun = branch === BEGINNING ? 0 : branch.at + 1;
     let current = -1;
-    while (!isEnded(execution)) {
+    execution.run(() => {
       const enabled = enabledProcs(execution);
-      if (enabled.length === 0) return;
+      if (enabled.length === 0) return -1;
       const at = path.length;
       const stays = enabled.includes(current);
-      const proc = at < prefix.length ? prefix[at]! : stays ? current : enabled[0]!;
-      if (at >= prefix.length) {
+      const free = stays ? current : enabled[0]!;
+      const proc = at >= begun ? free : at === branch.at ? branch.proc : branch.path[at]!;
+      if (at >= begun) {
         for (const other of enabled) {
           if (other === proc) continue;
           // When a buffered store goes out is the memory's choice and preempts nobody.
           const preempts = stays && other < execution.cpus;
-          (preempts ? this.next : this.now).push([...path, other]);
+          (preempts ? this.next : this.now).push({ path, at, proc: other });
         }
       }
       path.push(proc);
       if (proc < execution.cpus) current = proc;
-      execution.take(proc);
-    }
+      return proc;
+    });
   }
 
   get share(): number {

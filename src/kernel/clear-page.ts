@@ -18,8 +18,17 @@ const MODULE: Uint8Array<ArrayBuffer> = new Uint8Array([
 /** fill(byte offset, byte value, byte count) of one machine's memory. */
 export type Fill = (at: number, value: number, count: number) => void;
 
+/** Compiled for the first machine. */
+let compiled: WebAssembly.Module | undefined;
+/** Those of the machines that there are: an instance costs more than all else that a CPU needs to be made. */
+const fills = new WeakMap<WebAssembly.Memory, Fill>();
+
 /** The fill function of a machine's memory. */
 export function fill_of(memory: WebAssembly.Memory): Fill {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(MODULE), { m: { mem: memory } });
-  return (instance.exports as { fill: Fill }).fill;
+  const known = fills.get(memory);
+  if (known !== undefined) return known;
+  compiled ??= new WebAssembly.Module(MODULE);
+  const { fill } = new WebAssembly.Instance(compiled, { m: { mem: memory } }).exports as { fill: Fill };
+  fills.set(memory, fill);
+  return fill;
 }

@@ -446,8 +446,28 @@ export interface Layout extends Sizes {
 export const FRAME_WORDS = 1024;
 export const FRAME_SHIFT = 10;
 
-/** The layout that follows from the sizes. */
+/** The layout that was worked out last. */
+let latest: Layout | undefined;
+
+function fits(known: Layout, sizes: Sizes): boolean {
+  return (
+    known.cpus === sizes.cpus &&
+    known.frames === sizes.frames &&
+    known.max_vmas === sizes.max_vmas &&
+    known.max_mms === sizes.max_mms &&
+    known.max_memcgs === sizes.max_memcgs &&
+    known.maple_nodes === sizes.maple_nodes &&
+    known.design_words === sizes.design_words
+  );
+}
+
+/** The layout that follows from the sizes. Each CPU asks for it, most often for a machine like the one before. */
 export function layout(sizes: Sizes): Layout {
+  if (latest === undefined || !fits(latest, sizes)) latest = laid_out(sizes);
+  return latest;
+}
+
+function laid_out(sizes: Sizes): Layout {
   let next = HEADER_WORDS;
   const take = (words: number, align = 16): number => {
     const at = Math.ceil(next / align) * align;

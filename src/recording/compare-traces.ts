@@ -4,7 +4,10 @@
 // compared event by event: names, and those fields that mean the same in both (no page, no pointer, no sum of pages).
 import { TRACE_EVENTS } from '../kernel/trace.ts';
 import { UsageError } from '../machine/usage-error.ts';
+import { PERF_FAULT } from './kernel-trace.ts';
 import type { TraceLine } from './kernel-trace.ts';
+import { reasonOf } from './trace-reasons.ts';
+import type { Place } from './trace-reasons.ts';
 
 /** How often an event stands in both traces, and in one alone. */
 export interface EventCount {
@@ -39,31 +42,27 @@ export interface TraceComparison {
 /** The events that both can have. */
 const COMPARED: readonly string[] = TRACE_EVENTS.filter((name) => name !== 'page_fault_end');
 
-const REASON_FILE = 'files and special mappings are not replayed';
-const REASON_THP = 'a large folio or huge page (order > 0) took faults of its pages';
-const REASON_PCP = 'per-CPU lists and batches were in another state';
-const REASON_KERNEL = 'pages that the kernel allocated for itself (slabs, page tables of exec)';
-const REASON_VMA = 'the kernel took the VMA lock, or took mmap_lock for calls that are not replayed';
-const REASON_RACE = 'threads wait for each other when they happen to meet';
-const REASON_TLB = 'whose TLB is flushed, and how far, is up to where threads run';
-const REASON_EXIT = 'the end of the process is not traced in a replay';
-
 /** A fault with the events after it, up to the next. The first of a thread may have no address: what came before. */
 interface Interval {
   readonly address: number;
   readonly events: TraceLine[];
 }
 
-/** A fault's address without the place in its page. */
 const PAGE = 4096;
+/** Pages that a CPU's batch for the LRU lists can have: 15 in v6.8, 31 from v6.10 on. */
+const LRU_BATCH = 31;
+
+/** The page of a page_fault_user, by its number. */
+function pageOf({ fields }: TraceLine): number {
+  return Math.floor(Number(/address=(0x[0-9a-f]+)/.exec(fields)?.[1] ?? NaN) / PAGE);
+}
 
 function intervalsOf(lines: readonly TraceLine[], tid: number): Interval[] {
   const intervals: Interval[] = [{ address: -1, events: [] }];
   for (const line of lines) {
     if (line.tid !== tid || !COMPARED.includes(line.name)) continue;
     if (line.name === 'page_fault_user') {
-      const address = Number(/address=(0x[0-9a-f]+)/.exec(line.fields)?.[1] ?? NaN);
-      intervals.push({ address: Math.floor(address / PAGE), events: [] });
+      intervals.push({ address: pageOf(line), events: [] });
     } else intervals[intervals.length - 1]?.events.push(line);
   }
   return intervals;
@@ -127,30 +126,39 @@ function keyOf({ name, fields }: TraceLine): string {
   }
 }
 
-/** Where an event stands that only one trace has. */
-interface Place {
-  readonly kernels: boolean;
-  /** Events of a fault that only one trace has. */
-  readonly lone: boolean;
-  readonly last: boolean;
-  readonly large: boolean;
+/** Pages in a row, by their numbers. */
+interface PageRange {
+  readonly first: number;
+  readonly pages: number;
 }
 
-/** Why one trace alone has an event; undefined where nothing known explains it. */
-function reasonOf({ name, fields }: TraceLine, { kernels, lone, last, large }: Place): string | undefined {
-  if (kernels && name === 'rss_stat' && !fields.includes('MM_ANONPAGES')) return REASON_FILE;
-  if (kernels && name === 'mm_page_alloc' && /order=[1-9]/.test(fields)) return REASON_THP;
-  if (name === 'mm_page_alloc_zone_locked' || name === 'mm_page_pcpu_drain' || name === 'mm_lru_insertion')
-    return REASON_PCP;
-  if (name.startsWith('mmap_lock')) return REASON_VMA;
-  if (name.startsWith('contention')) return REASON_RACE;
-  if (name === 'tlb_flush') return REASON_TLB;
-  if (large) return REASON_THP;
-  if (kernels && lone) return REASON_FILE;
-  if (kernels && last) return REASON_EXIT;
-  if (name === 'mm_page_alloc' && !fields.includes('MOVABLE')) return REASON_KERNEL;
-  if (kernels && name === 'mm_page_free') return REASON_KERNEL;
-  return undefined;
+const LARGE = /order=([1-9]\d*).*(?:MOVABLE|TRANSHUGE)/;
+
+/** Where the kernel mapped a large folio: around the fault for which it allocated one. */
+function largeRanges(kernel: readonly Interval[]): PageRange[] {
+  return kernel.flatMap(({ address, events }) =>
+    events.flatMap(({ name, fields }) => {
+      const order = name === 'mm_page_alloc' ? LARGE.exec(fields)?.[1] : undefined;
+      if (order === undefined) return [];
+      const pages = 2 ** Number(order);
+      return [{ first: Math.floor(address / pages) * pages, pages }];
+    }),
+  );
+}
+
+/** Pages of a thread's faults that no page_fault_user tells of. Nothing where perf's own event was not recorded. */
+function kernelFaults(lines: readonly TraceLine[], tid: number): Set<number> {
+  const pages = new Set<number>();
+  let pending = -1;
+  for (const line of lines) {
+    if (line.tid !== tid) continue;
+    if (line.name === 'page_fault_user') pending = pageOf(line);
+    if (line.name !== PERF_FAULT) continue;
+    const page = Math.floor(parseInt(line.fields, 16) / PAGE);
+    if (page !== pending) pages.add(page);
+    pending = -1;
+  }
+  return pages;
 }
 
 class Comparer {
@@ -162,14 +170,13 @@ class Comparer {
   same = 0;
   reordered = 0;
   faults = 0;
-  private hasLarge = false;
+  private large: PageRange[] = [];
+  private inKernel: ReadonlySet<number> = new Set<number>();
 
-  thread(kernel: readonly Interval[], ours: readonly Interval[]): void {
-    this.hasLarge = kernel.some(({ events }) =>
-      events.some(
-        ({ name, fields }) => name === 'mm_page_alloc' && /order=[1-9].*MOVABLE|order=[1-9].*TRANSHUGE/.test(fields),
-      ),
-    );
+  /** `inKernel`: pages whose faults the kernel took itself, in a system call. */
+  thread(kernel: readonly Interval[], ours: readonly Interval[], inKernel: ReadonlySet<number>): void {
+    this.large = largeRanges(kernel);
+    this.inKernel = inKernel;
     const pairs = linedUp(
       kernel.map(({ address }) => address),
       ours.map(({ address }) => address),
@@ -207,7 +214,7 @@ class Comparer {
     }
     const wanted = new Map<string, number>();
     for (const event of ours) wanted.set(keyOf(event), (wanted.get(keyOf(event)) ?? 0) + 1);
-    const place = { lone: !isFault, last: i === all.length - 1, large: false };
+    const place = { lone: !isFault, last: i === all.length - 1, large: false, inKernel: false, late: false };
     let differs = false;
     for (const event of kernel) {
       const left = wanted.get(keyOf(event)) ?? 0;
@@ -219,12 +226,14 @@ class Comparer {
         this.differ(event, { ...place, kernels: true });
       }
     }
+    const frees = (events: readonly TraceLine[]): number => events.filter(({ name }) => name === 'mm_page_free').length;
+    const late = frees(kernel) > 0 && frees(ours) - frees(kernel) <= LRU_BATCH;
     for (const event of [...ours].reverse()) {
       const left = wanted.get(keyOf(event)) ?? 0;
       if (left === 0) continue;
       wanted.set(keyOf(event), left - 1);
       differs = true;
-      this.differ(event, { ...place, kernels: false });
+      this.differ(event, { ...place, late, kernels: false });
     }
     if (!isFault || differs) return;
     if (kernel.every((event, n) => keyOf(event) === keyOf(ours[n] ?? event))) this.same += 1;
@@ -232,7 +241,15 @@ class Comparer {
   }
 
   private lone({ address, events }: Interval, kernels: boolean): void {
-    const place = { kernels, lone: true, last: false, large: !kernels && this.hasLarge };
+    const isLarge = this.large.some(({ first, pages }) => first <= address && address < first + pages);
+    const place = {
+      kernels,
+      lone: true,
+      last: false,
+      large: !kernels && isLarge,
+      inKernel: !kernels && this.inKernel.has(address),
+      late: false,
+    };
     const fault = { tid: 0, name: 'page_fault_user', fields: '' };
     if (address >= 0) this.differ(fault, place);
     for (const event of events) this.differ(event, place);
@@ -249,7 +266,9 @@ export function compareTraces(kernel: readonly TraceLine[], ours: readonly Trace
     );
   }
   const comparer = new Comparer();
-  for (const tid of tids) comparer.thread(intervalsOf(kernel, tid), intervalsOf(ours, tid));
+  for (const tid of tids) {
+    comparer.thread(intervalsOf(kernel, tid), intervalsOf(ours, tid), kernelFaults(kernel, tid));
+  }
   const differences = [...comparer.groups.values()];
   return {
     threads: tids.length,

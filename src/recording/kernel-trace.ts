@@ -21,12 +21,16 @@ const TRACEFS = /^\s*(?:.+?)-(\d+)\s+(?:\(\s*[-\d]+\)\s+)?\[\d+\]\s+[^\s]{4,5}\s
 /** `comm pid/tid [cpu] seconds: group:event: fields`, and a column of perf's own at the end. */
 const PERF = /^\s*(?:.+?)\s+-?\d+\/(-?\d+)\s+\[\d+\]\s+\d+\.\d+:\s+[a-z]\w*:([a-z]\w*):\s(.*?)(?:\s{8,}[0-9a-f]+)?$/;
 
+/** perf's own event of a fault, taken in the program or in the kernel: its fields are the address alone. */
+export const PERF_FAULT = 'page-faults';
+const FAULT = /^\s*(?:.+?)\s+-?\d+\/(-?\d+)\s+\[\d+\]\s+\d+\.\d+:\s+(page-faults):\s+([0-9a-f]+)$/;
+
 /** The events of a trace, in its order. Lines that are no events are passed over; a text without any is refused. */
 export function parseTrace(text: string, name: string): TraceLine[] {
   const lines: TraceLine[] = [];
   for (const line of text.split('\n')) {
     if (line.startsWith('#')) continue;
-    const match = TRACEFS.exec(line) ?? PERF.exec(line);
+    const match = TRACEFS.exec(line) ?? PERF.exec(line) ?? FAULT.exec(line);
     if (match !== null) lines.push({ tid: Number(match[1]), name: match[2] ?? '', fields: match[3] ?? '' });
   }
   if (!lines.some((line) => line.name === 'page_fault_user')) {

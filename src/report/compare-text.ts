@@ -6,7 +6,9 @@ import { bold, grouped, table, wrapText } from './text.ts';
 export function renderComparison(comparison: TraceComparison): string {
   const { threads, counts, differences, faults, sameFaults, sameInAnotherOrder, unexplained } = comparison;
   const lines = [
-    bold(`${grouped(faults)} page faults in both traces, of ${grouped(threads)} threads`),
+    bold(
+      `${grouped(faults)} page faults in both traces, of ${threads === 1 ? '1 thread' : `${grouped(threads)} threads`}`,
+    ),
     `  ${grouped(sameFaults)} with the same events up to the next fault, ${grouped(sameInAnotherOrder)} in another order`,
     '',
     ...table([

@@ -39,7 +39,9 @@ export class RaceFailure extends Error {
 
   constructor(facts: RaceFailureFacts) {
     super();
-    this.#facts = facts;
+    const { found } = facts;
+    // Not the execution that it would be recorded from: of a program that shrinks, runners may keep every error.
+    this.#facts = { ...facts, found: found === undefined ? undefined : withoutRecord(found) };
     Object.defineProperty(this, 'name', { value: 'RaceFailure', configurable: true, writable: true });
     const frames = (this.stack ?? '').split('\n').slice(1).join('\n');
     // Errors have both as properties of their own, which accessors of the class would be hidden by.
@@ -74,6 +76,10 @@ export class RaceFailure extends Error {
     this.#text ??= raceText(this.#facts, this.failure);
     return this.#text;
   }
+}
+
+function withoutRecord({ token, steps, preemptions, judge, message }: FoundFailure): FoundFailure {
+  return { token, steps, preemptions, judge, message };
 }
 
 /** The whole failure in at most 80 columns: what broke, the programs, the steps, and the lines that keep it. */

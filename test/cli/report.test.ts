@@ -1,11 +1,13 @@
 // `pagerace report` as it is typed: where it writes, what it reads, and that other commands do not pay for it.
 import { spawnSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -14,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { runCli } from '../support/run-cli.ts';
 import { csvRows } from '../support/read-report.ts';
 import { stressResults } from '../support/stress-results.ts';
 
@@ -59,6 +62,16 @@ function report(
   return { status, stdout, stderr, cwd };
 }
 
+/** The same in this process and its folder, which is soon done. */
+function reportHere(args: readonly string[]): Promise<Ran> {
+  return runCli(['report', ...args]);
+}
+
+/** When a page was last written to this process's folder, if there is one. */
+function pageHere(): number | undefined {
+  return existsSync('report.html') ? statSync('report.html').mtimeMs : undefined;
+}
+
 describe('report', () => {
   it('writes a page beside one and says so, nothing on standard output', () => {
     const { status, stdout, stderr, cwd } = report([sweep]);
@@ -67,38 +80,42 @@ describe('report', () => {
     expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toMatch(/^<!doctype html>[^]*<\/html>\n$/);
   });
 
-  it('writes where it is told, over what is there, through a link, and to standard output', () => {
+  it('writes where it is told, over what is there, through a link, and to standard output', async () => {
     const { status, cwd } = report([sweep, '--out', 'mine.html']);
     expect(status).toBe(0);
     const page = readFileSync(join(cwd, 'mine.html'), 'utf8');
-    expect(report([sweep, '--out', '-']).stdout).toBe(page);
+    expect((await reportHere([sweep, '--out', '-'])).stdout).toBe(page);
 
     const target = write('linked.html', 'old');
     const link = join(folder, 'link.html');
     symlinkSync(target, link);
-    expect(report([sweep, '--out', link]).status).toBe(0);
+    expect((await reportHere([sweep, '--out', link])).status).toBe(0);
     expect(readFileSync(target, 'utf8')).toBe(page);
   });
 
-  it('reads standard input, and several files', () => {
+  it('reads standard input, and several files', async () => {
     const content = readFileSync(sweep, 'utf8');
-    expect(report(['-', '--format', 'csv'], { input: content }).stdout).toBe(report([sweep, '--format', 'csv']).stdout);
+    const { stdout } = await reportHere([sweep, '--format', 'csv']);
+    expect(report(['-', '--format', 'csv'], { input: content }).stdout).toBe(stdout);
     const more = write('more.json', stressResults({ workloads: ['pairs'], designs: ['split'], cpus: [1], seed: 3 }));
-    const rows = csvRows(report([sweep, more, '--format', 'csv']).stdout);
+    const rows = csvRows((await reportHere([sweep, more, '--format', 'csv'])).stdout);
     expect(new Set(rows.map(({ sweep: number }) => number))).toEqual(new Set(['1', '2']));
   });
 
-  it.each(['text', 'csv', 'json'])('prints %s on standard output, and a file where it is told', (format) => {
+  it.each(['text', 'csv', 'json'])('prints %s on standard output, and a file where it is told', async (format) => {
     const { status, stdout, stderr, cwd } = report([sweep, '--format', format]);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/\n$/);
     expect(readdirSync(cwd)).toEqual([]);
-    const written = report([sweep, '--format', format, '--out', 'out']);
-    expect(readFileSync(join(written.cwd, 'out'), 'utf8')).toBe(stdout);
+    const out = join(folder, `out.${format}`);
+    expect((await reportHere([sweep, '--format', format, '--out', out])).status).toBe(0);
+    expect(readFileSync(out, 'utf8')).toBe(stdout);
   });
 
-  it('prints JSON with --json', () => {
-    expect(report([sweep, '--json']).stdout).toBe(report([sweep, '--format', 'json']).stdout);
+  it('prints JSON with --json', async () => {
+    const { stdout } = await reportHere([sweep, '--json']);
+    expect(stdout).toMatch(/^\{/);
+    expect(stdout).toBe((await reportHere([sweep, '--format', 'json'])).stdout);
   });
 });
 
@@ -141,26 +158,32 @@ const cases: [name: string, args: string[], says: RegExp][] = [
 ];
 
 describe('bad input', () => {
-  it.each(cases)('%s is one sentence, and nothing is written', (_name, args, says) => {
-    const before = readdirSync(folder).filter((name) => !name.startsWith('cwd-'));
-    const { status, stdout, stderr, cwd } = report(args, { input: 'not results' });
+  it.each(cases)('%s is one sentence, and nothing is written', async (_name, args, says) => {
+    const before = [readdirSync(folder), pageHere()];
+    const { status, stdout, stderr } = await reportHere(args);
     expect(stderr).toMatch(says);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^pagerace: .*(?:for example|See 'pagerace).*[.)]\n$/);
-    expect(readdirSync(cwd)).toEqual([]);
-    expect(readdirSync(folder).filter((name) => !name.startsWith('cwd-'))).toEqual(before);
+    expect([readdirSync(folder), pageHere()]).toEqual(before);
   });
 
-  it('does not write over a device', ({ skip }) => {
+  it('ends a process in the same way', () => {
+    const { status, stdout, stderr, cwd } = report(['-'], { input: 'not results' });
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^pagerace: .*is not JSON.*\n$/);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  it('does not write over a device', async ({ skip }) => {
     skip(process.platform === 'win32', 'there is no /dev/null');
-    const { status, stderr } = report([sweep, '--out', '/dev/null']);
+    const { status, stderr } = await reportHere([sweep, '--out', '/dev/null']);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/'\/dev\/null' is not a file/)]);
   });
 
-  it('leaves what was there as it is where the results are bad', () => {
+  it('leaves what was there as it is where the results are bad', async () => {
     mkdirSync(join(folder, 'kept'));
     const out = write(join('kept', 'report.html'), 'an older report');
-    expect(report([write('bad-again.json', '{'), '--out', out]).status).toBe(2);
+    expect((await reportHere([write('bad-again.json', '{'), '--out', out])).status).toBe(2);
     expect(readFileSync(out, 'utf8')).toBe('an older report');
     expect(readdirSync(join(folder, 'kept'))).toEqual(['report.html']);
   });

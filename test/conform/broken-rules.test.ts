@@ -1,15 +1,15 @@
 // Rules of the kernel that are broken on purpose: each must show in a few hundred programs, and come down to a program of
 // a few operations that a person can read. What does not show here would not show if we got it wrong ourselves.
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { campaign } from '../../src/conform/campaign.ts';
 import { lonePrograms } from '../../src/conform/generate.ts';
 import { MACHINE, stepsOf } from '../../src/conform/program.ts';
 import type { Program } from '../../src/conform/program.ts';
 import { Simulated } from '../../src/conform/simulated.ts';
 import { mm_struct, page } from '../../src/kernel/layout.ts';
-import { brokenSimulated, withWrong } from '../support/broken-kernel.ts';
-import type { BrokenRule } from '../support/broken-kernel.ts';
+import { brokenKernel, withWrong } from '../support/broken-kernel.ts';
+import type { BrokenKernel, BrokenRule } from '../support/broken-kernel.ts';
 import { oracleOrReason } from '../support/oracle.ts';
 
 const MOST_PROGRAMS = 500;
@@ -149,46 +149,61 @@ const oracle = await oracleOrReason();
 /** Programs of one thread: that is what the rules are about, and the copy has no workers. */
 const programs = (count: number): Program[] => fc.sample(lonePrograms(MACHINE.kinds), { seed: SEED, numRuns: count });
 
+/** A function that is replaced by itself. */
+const SAME: BrokenRule = {
+  name: 'nothing at all',
+  file: 'mm/wp.js',
+  replaced: 'do_wp_page',
+  wrong: '(...args) => right(...args)',
+};
+
 describe('a broken kernel', { timeout: LIMIT_MS }, () => {
+  let kernel: BrokenKernel;
+
+  beforeAll(async () => {
+    kernel = await brokenKernel([...RULES, SAME]);
+  });
+  afterAll(() => {
+    kernel.remove();
+  });
+  afterEach(() => {
+    kernel.breakRule();
+  });
+
   for (const rule of RULES) {
     it(rule.name, async ({ skip }) => {
       if (typeof oracle === 'string') {
         skip(oracle);
         return;
       }
-      const { Simulated: Broken, remove } = await brokenSimulated(rule);
-      try {
-        const sides = { oracle, simulated: new Broken(oracle.about) };
-        const outcome = await campaign(sides, programs(MOST_PROGRAMS));
-        const [failure] = outcome.failures;
-        expect(failure, `not found in ${String(outcome.programs)} programs`).toBeDefined();
-        const operations = stepsOf(failure!.program).filter((operation) => operation !== 'join');
-        expect(operations.length, JSON.stringify(failure!.program)).toBeLessThanOrEqual(MOST_OPERATIONS);
-      } finally {
-        remove();
-      }
+      kernel.breakRule(rule);
+      const sides = { oracle, simulated: new kernel.Simulated(oracle.about) };
+      const outcome = await campaign(sides, programs(MOST_PROGRAMS));
+      const [failure] = outcome.failures;
+      expect(failure, `not found in ${String(outcome.programs)} programs`).toBeDefined();
+      const operations = stepsOf(failure!.program).filter((operation) => operation !== 'join');
+      expect(operations.length, JSON.stringify(failure!.program)).toBeLessThanOrEqual(MOST_OPERATIONS);
     });
   }
 
-  it('is the kernel itself where the wrong function does what the right one does', async ({ skip }) => {
-    if (typeof oracle === 'string') {
-      skip(oracle);
-      return;
-    }
-    const same = { name: 'same', file: 'mm/wp.js', replaced: 'do_wp_page', wrong: '(...args) => right(...args)' };
-    const { Simulated: Same, remove } = await brokenSimulated(same);
-    try {
-      expect(Same).not.toBe(Simulated);
-      const { failures } = await campaign({ oracle, simulated: new Same(oracle.about) }, programs(50));
-      expect(failures).toEqual([]);
-    } finally {
-      remove();
-    }
-  });
+  for (const rule of [SAME, undefined]) {
+    it(`is the kernel itself with ${rule?.name ?? 'no rule'} broken`, async ({ skip }) => {
+      if (typeof oracle === 'string') {
+        skip(oracle);
+        return;
+      }
+      kernel.breakRule(rule);
+      const sides = { oracle, simulated: new kernel.Simulated(oracle.about) };
+      expect(kernel.Simulated).not.toBe(Simulated);
+      expect((await campaign(sides, programs(50))).failures).toEqual([]);
+    });
+  }
 
   it('must have the function that is to be wrong', () => {
     const rule = { name: '', file: 'a.js', replaced: 'f', wrong: '() => 2' };
-    expect(() => withWrong('function g() {}', rule)).toThrow('a.js has 0 functions named f, not 1');
-    expect(withWrong('export function f() {}', rule)).toContain('export function f(...args)');
+    const rules = new Map([[3, rule]]);
+    expect(() => withWrong('function g() {}', rules)).toThrow('a.js has 0 functions named f, not 1');
+    expect(withWrong('export function f() {}', rules)).toContain('export function f(...args)');
+    expect(withWrong('function f() {}', rules)).toContain('case 3: return (() => 2)(...args)');
   });
 });

@@ -1,15 +1,16 @@
-// What the explorer finds is something that threads can do: each smallest failure, gated step by step on real threads,
-// comes to the same end, word for word.
+// The smallest failure of every scenario without each of its defences: its token leads back to the same end and the same
+// complaint, and it is something that threads can do: gated step by step on real ones it comes to the same end.
 import { describe, expect, it } from 'vitest';
 import { exploreSubject } from '../../src/explore/explore.ts';
+import type { Failure } from '../../src/explore/explore.ts';
 import type { MemoryModel } from '../../src/explore/index.ts';
 import { SCENARIOS } from '../../src/explore/scenarios.ts';
 import { subjectOf } from '../../src/explore/subject-spec.ts';
 import type { SubjectSpec } from '../../src/explore/subject-spec.ts';
+import { exploreTarget, replayTarget, targetNamed } from '../../src/explore/target.ts';
 import { replayOnThreads } from '../../src/explore/threads.ts';
 
-async function replaySmallest(spec: SubjectSpec, memoryModel: MemoryModel = 'sc'): Promise<void> {
-  const { failure } = exploreSubject(subjectOf(spec), { memoryModel });
+async function sameOnThreads(spec: SubjectSpec, failure: Failure | undefined, memoryModel: MemoryModel): Promise<void> {
   expect(failure).toBeDefined();
   if (failure === undefined) return;
   const replay = await replayOnThreads(spec, failure.token, { memoryModel });
@@ -18,11 +19,19 @@ async function replaySmallest(spec: SubjectSpec, memoryModel: MemoryModel = 'sc'
 
 describe('on real threads', () => {
   const pairs = SCENARIOS.flatMap((scenario) =>
-    Object.keys(scenario.defences).map((defence) => [scenario.name, defence, scenario.memoryModel ?? 'sc'] as const),
+    Object.keys(scenario.defences).map((defence) => [scenario.name, defence] as const),
   );
 
-  it.each(pairs)('%s without %s fails in the same way', async (name, defence, memoryModel) => {
-    await replaySmallest({ name, options: { without: [defence] } }, memoryModel);
+  it.each(pairs)('%s without %s fails in the same way, there and byte for byte in a replay', async (name, defence) => {
+    const target = targetNamed(name, { without: [defence] });
+    const { failure, memoryModel } = exploreTarget(target);
+    expect(failure!.token).toMatch(/^[0-9w:,]+\.[0-9a-z]{5}$/);
+    const first = replayTarget(target, failure!.token, { memoryModel });
+    const second = replayTarget(target, failure!.token, { memoryModel });
+    expect(first.complaint).toEqual({ judge: failure!.judge, message: failure!.message });
+    expect(Buffer.from(first.memory.buffer).equals(Buffer.from(second.memory.buffer))).toBe(true);
+    expect(first.record.steps.length).toBe(failure!.steps);
+    await sameOnThreads({ name, options: { without: [defence] } }, failure, memoryModel);
   });
 
   it.each<[SubjectSpec, MemoryModel]>([
@@ -31,7 +40,7 @@ describe('on real threads', () => {
     [{ name: 'store-buffering' }, 'tso'],
     [{ name: 'store-buffering' }, 'pso'],
   ])('%j under %s fails in the same way', async (spec, memoryModel) => {
-    await replaySmallest(spec, memoryModel);
+    await sameOnThreads(spec, exploreSubject(subjectOf(spec), { memoryModel }).failure, memoryModel);
   });
 
   it('refuse a token that was made for something else', async () => {

@@ -10,13 +10,16 @@ import { exploreTarget, replayTarget, targetNamed } from '../../src/explore/targ
 import { tokenOf } from '../../src/explore/token.ts';
 
 const MODELS: readonly MemoryModel[] = ['tso', 'pso'];
+/** Scenarios whose smallest failure is looked for, which takes seconds; of all where PAGERACE_RUNS is given. */
+const SHRUNK = ['first-touch', 'cow', 'stale-tlb', 'uptodate', 'retract', 'fork-cow'];
+const isShrunk = (name: string): boolean => process.env.PAGERACE_RUNS !== undefined || SHRUNK.includes(name);
 
 describe.each(MODELS)('under %s', (memoryModel) => {
   it.each(SCENARIOS.map(({ name, defences }) => [name, Object.keys(defences)[0]!] as const))(
     'the failure of %s without %s is replayed step by step, to the same end',
     (name, defence) => {
       const target = targetNamed(name, { without: [defence] });
-      const { failure } = exploreTarget(target, { memoryModel, executions: 300, seconds: 5 });
+      const { failure } = exploreTarget(target, { memoryModel, executions: 300, seconds: 5, shrink: isShrunk(name) });
       if (failure === undefined) return;
       const { complaint, given, record } = replayTarget(target, failure.token, { memoryModel });
       expect(complaint?.message).toBe(failure.message);

@@ -1,5 +1,5 @@
-// A kernel with one rule broken: a copy of the compiled machine in which one function of the erased kernel is replaced by
-// a wrong one. The kernel itself has no switches for that, and the copy is thrown away.
+// A kernel with one rule broken: a copy of the compiled machine in which functions of the erased kernel can be replaced by
+// wrong ones. The kernel itself has no switches for that, and the copy is thrown away.
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -24,18 +24,35 @@ export interface BrokenRule {
   readonly wrong: string;
 }
 
-/** Replaces a function of a module's text. Throws where it is not there, or more than once. */
-export function withWrong(text: string, { replaced, wrong, file }: BrokenRule): string {
+/** Of the copy: which of the rules is broken, by its index; none if it is -1. */
+interface Switch {
+  broken: number;
+}
+const SWITCH_FILE = 'broken-rule.js';
+const SWITCH_TEXT = 'export const rule = { broken: -1 };\n';
+
+/**
+ * Replaces a function of a module's text by one that is wrong while a rule about it is broken. `rules` are of one
+ * function, by their indices. Throws where it is not there, or more than once.
+ */
+export function withWrong(text: string, rules: ReadonlyMap<number, BrokenRule>): string {
+  const [{ replaced, file }] = [...rules.values()] as [BrokenRule];
   const head = new RegExp(`^(export )?function ${replaced}\\(`, 'gm');
   const found = [...text.matchAll(head)];
   if (found.length !== 1) throw new Error(`${file} has ${String(found.length)} functions named ${replaced}, not 1`);
   const isExported = found[0]?.[1] !== undefined;
   const renamed = text.replace(head, `function right_${replaced}(`);
-  // Functions are hoisted, so that whoever calls it while modules are loaded finds it too.
+  const cases = [...rules].map(([i, { wrong }]) => `    case ${String(i)}: return (${wrong})(...args);`);
+  const path = `${'../'.repeat(file.split('/').length - 1) || './'}${SWITCH_FILE}`;
+  // Functions are hoisted, so that whoever calls it while modules are loaded finds it too; so is the switch's import.
   return `${renamed}
+import { rule as rule_of_${replaced} } from '${path}';
 ${isExported ? 'export ' : ''}function ${replaced}(...args) {
   const right = right_${replaced};
-  return (${wrong})(...args);
+  switch (rule_of_${replaced}.broken) {
+${cases.join('\n')}
+    default: return right(...args);
+  }
 }
 `;
 }
@@ -49,10 +66,27 @@ function copyModules(from: string, to: string): void {
   }
 }
 
-/** The simulated side with a rule broken; `remove` throws the copy away. */
-export async function brokenSimulated(
-  rule: BrokenRule,
-): Promise<{ Simulated: typeof simulatedModule.Simulated; remove: () => void }> {
+/** The simulated side of a copy, which is right until a rule is broken. */
+export interface BrokenKernel {
+  readonly Simulated: typeof simulatedModule.Simulated;
+  /** Breaks one rule and mends all others; none for undefined. */
+  readonly breakRule: (rule?: BrokenRule) => void;
+  /** Throws the copy away. */
+  readonly remove: () => void;
+}
+
+/** The rules by the function that they replace. */
+function byFunction(rules: readonly BrokenRule[]): Map<string, Map<number, BrokenRule>> {
+  const groups = new Map<string, Map<number, BrokenRule>>();
+  for (const [i, rule] of rules.entries()) {
+    const key = `${rule.file} ${rule.replaced}`;
+    groups.set(key, (groups.get(key) ?? new Map<number, BrokenRule>()).set(i, rule));
+  }
+  return groups;
+}
+
+/** One copy for all rules: to write and to load one takes longer than to find most of them. */
+export async function brokenKernel(rules: readonly BrokenRule[]): Promise<BrokenKernel> {
   const folder = mkdtempSync(join(tmpdir(), 'pagerace-broken-'));
   const remove = (): void => {
     rmSync(folder, { recursive: true, force: true });
@@ -63,11 +97,19 @@ export async function brokenSimulated(
     }
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    const path = join(folder, 'src', 'kernel-direct', rule.file);
-    writeFileSync(path, withWrong(readFileSync(path, 'utf8'), rule));
-    const url = pathToFileURL(join(folder, 'src', 'conform', 'simulated.js')).href;
-    const { Simulated } = (await import(url)) as typeof simulatedModule;
-    return { Simulated, remove };
+    const direct = join(folder, 'src', 'kernel-direct');
+    writeFileSync(join(direct, SWITCH_FILE), SWITCH_TEXT);
+    for (const group of byFunction(rules).values()) {
+      const path = join(direct, [...group.values()][0]!.file);
+      writeFileSync(path, withWrong(readFileSync(path, 'utf8'), group));
+    }
+    const load = async (path: string): Promise<unknown> => await import(pathToFileURL(join(folder, 'src', path)).href);
+    const { Simulated } = (await load('conform/simulated.js')) as typeof simulatedModule;
+    const { rule: chosen } = (await load(`kernel-direct/${SWITCH_FILE}`)) as { rule: Switch };
+    const breakRule = (rule?: BrokenRule): void => {
+      chosen.broken = rule === undefined ? -1 : rules.indexOf(rule);
+    };
+    return { Simulated, breakRule, remove };
   } catch (error) {
     remove();
     throw error;
