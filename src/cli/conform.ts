@@ -4,7 +4,7 @@ import { campaign, compareAll } from '../conform/campaign.ts';
 import type { Outcome, Sides } from '../conform/campaign.ts';
 import { NoOracle, Oracle } from '../conform/oracle.ts';
 import type { About } from '../conform/observation.ts';
-import { MACHINE, canCompare } from '../conform/program.ts';
+import { MACHINE, canCompare, canRun } from '../conform/program.ts';
 import type { Kind, Program } from '../conform/program.ts';
 import { Simulated } from '../conform/simulated.ts';
 import { UsageError, indexOfName } from '../machine/usage-error.ts';
@@ -80,7 +80,11 @@ async function save(folder: string, { failures }: Outcome): Promise<void> {
 /** Replays cases: each is compared as it is, and not made smaller. */
 async function replay(sides: Sides, paths: readonly string[]): Promise<Outcome> {
   const { readCase } = await import('../conform/cases.ts');
-  const programs = paths.map((path) => readCase(path).program);
+  const programs = paths.map((path) => {
+    const { program } = readCase(path);
+    if (canRun(program, sides.oracle.about)) return program;
+    throw new UsageError(`Case '${path}' needs what only root may do here: replay it as root, for example with sudo.`);
+  });
   const since = performance.now();
   const comparisons = await compareAll(sides, programs);
   const failures = programs.flatMap((program, i) => {

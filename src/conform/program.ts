@@ -240,6 +240,14 @@ export function populates(operation: Operation): boolean {
   return operation.op === 'madvise' && [MADV_POPULATE_READ, MADV_POPULATE_WRITE].includes(operation.advice);
 }
 
+/** Whether the running kernel lets the oracle do all of a program. */
+export function canRun({ before, threads, after }: Program, about: Pick<About, 'movesBrk' | 'userfaultfd'>): boolean {
+  const operations = [...before, ...threads.flat(), ...after];
+  if (!operations.every(({ op }) => canCompare(op, about))) return false;
+  const isMonitored = operations.some(({ op }) => op === 'uffd_register');
+  return !(isMonitored && about.userfaultfd === 'user' && operations.some(populates));
+}
+
 /** All operations in the order in which their results are told, and where the threads are joined: one step more. */
 export function stepsOf({ before, threads, after }: Program): (Operation | 'join')[] {
   return [...before, ...threads.flat(), ...(threads.length > 0 ? (['join'] as const) : []), ...after];

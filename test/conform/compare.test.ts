@@ -7,7 +7,7 @@ import { lonePrograms, monitoredPrograms, programsOf } from '../../src/conform/g
 import { KNOWN, explain, versionOf } from '../../src/conform/known.ts';
 import type { Difference } from '../../src/conform/known.ts';
 import type { About, Look, Run, Step } from '../../src/conform/observation.ts';
-import { KINDS, MACHINE, PAGE, WINDOWS, populates, programLines, stepsOf } from '../../src/conform/program.ts';
+import { KINDS, MACHINE, PAGE, WINDOWS, canRun, populates, programLines, stepsOf } from '../../src/conform/program.ts';
 import type { Operation, Program } from '../../src/conform/program.ts';
 import { EEXIST, ENOENT } from '../../src/kernel/mm/flags.ts';
 import { smaller } from '../../src/conform/shrink.ts';
@@ -270,6 +270,19 @@ describe('programs', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('run where the kernel permits what they do', () => {
+    const monitored = fc.sample(monitoredPrograms(MACHINE.kinds), { seed: 1, numRuns: 50 });
+    const here = (userfaultfd: About['userfaultfd']): Program[] => {
+      return monitored.filter((each) => canRun(each, { movesBrk: true, userfaultfd }));
+    };
+    expect(here('all')).toEqual(monitored);
+    expect(here('none').every(({ before }) => before.every(({ op }) => !op.startsWith('uffd_')))).toBe(true);
+    const registered = here('user').filter(({ before }) => before.some(({ op }) => op === 'uffd_register'));
+    expect(registered.length).toBeGreaterThan(5);
+    expect(registered.flatMap(({ before }) => before).filter(populates)).toEqual([]);
+    expect(here('user').length).toBeLessThan(monitored.length);
   });
 
   it('are told to the oracle line by line', () => {
