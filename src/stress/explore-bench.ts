@@ -5,10 +5,8 @@
 // (starts of threads, stale reads of weaker models) is what their searches cost, and not a number of traces.
 import { exploreSubject } from '../explore/explore.ts';
 import type { Exploration } from '../explore/explore.ts';
-import { Execution } from '../explore/execution.ts';
-import { Random } from '../explore/random.ts';
-import { randomWalk } from '../explore/strategies.ts';
 import { ProgramSubject } from '../explore/program-subject.ts';
+import { Piscina } from 'piscina';
 import { programOf, subjectOf } from '../explore/subject-spec.ts';
 import { median } from './bench.ts';
 import { isPeerProgram, runPeers } from './peers/peers.ts';
@@ -92,8 +90,7 @@ export interface ExploreBench {
 const PROGRAM_MS = 300;
 /** Time before that, in which searches find their code cold and are not measured. */
 const WARM_UP_MS = 150;
-const RANDOM_MS = 1000;
-const RANDOM_RUNS = 5;
+const randomFile = new URL('../../workers/random-steps.js', import.meta.url).href;
 
 /** What is measured is the search, not what a failed check costs: an exception, with its stack. */
 function uncheckedSubject(program: BenchProgram): ProgramSubject {
@@ -118,18 +115,14 @@ function measure(program: BenchProgram): ExplorePoint {
   return { ...program, executions: found.executions, blocked: found.blocked, seconds };
 }
 
-function randomSteps(): number[] {
-  const execution = new Execution(subjectOf({ name: 'first-touch' }), 'sc');
-  const random = new Random(1);
-  return Array.from({ length: RANDOM_RUNS + 1 }, () => {
-    let steps = 0;
-    const started = performance.now();
-    do {
-      randomWalk(execution, random);
-      steps += execution.steps;
-    } while (performance.now() - started < RANDOM_MS);
-    return (steps / (performance.now() - started)) * 1000;
-  }).slice(1);
+/** In a thread of its own, whose machine code nothing else has had a part in. */
+async function randomSteps(): Promise<number[]> {
+  const pool = new Piscina<undefined, number[]>({ filename: randomFile, maxThreads: 1 });
+  try {
+    return await pool.run(undefined);
+  } finally {
+    await pool.destroy();
+  }
 }
 
 /** Measures it all; takes under a minute. */
@@ -150,5 +143,5 @@ export async function exploreBench(progress: (text: string) => void): Promise<Ex
     return { cpus, executions, seconds: (performance.now() - started) / 1000 };
   });
   progress('random schedules of first-touch');
-  return { programs, peers, kernel, randomSteps: randomSteps() };
+  return { programs, peers, kernel, randomSteps: await randomSteps() };
 }
