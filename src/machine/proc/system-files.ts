@@ -1,4 +1,5 @@
-// /proc/meminfo (fs/proc/meminfo.c, v6.8), buddyinfo, zoneinfo and vmstat (mm/vmstat.c): the counters of what is modelled, in the kernel's order.
+// /proc/meminfo (fs/proc/meminfo.c, v6.8), buddyinfo, zoneinfo and vmstat (mm/vmstat.c): the counters of what is
+// modelled, in the kernel's order.
 import type { Snapshot, ZoneRecord } from '../snapshot.ts';
 import { eventOf } from './process-files.ts';
 import { PAGE_KB, kbLine, sum } from './lines.ts';
