@@ -34,6 +34,8 @@ export interface TimelineProps {
   readonly session: Session;
   readonly player: Player;
   readonly version: number;
+  /** The version that has been painted: equal to `version` from the frame after a change on. */
+  readonly painted: number;
   readonly view: TimelineView;
   readonly cursor: number;
   /** What is to come is not told. */
@@ -62,6 +64,7 @@ function makeView(session: Session, text: FailureText): TimelineView {
   const names = lanes.locks.map((lock) => lockName(text.names, lock));
   const { setup, programs } = timeline.target.spec;
   const pages = pagesOf(timeline.target.spec);
+  const told: string[] = [];
   const domain = domainOf([...setup, ...programs.flat()], (address) => addressName(pages, address));
   return {
     steps,
@@ -76,7 +79,7 @@ function makeView(session: Session, text: FailureText): TimelineView {
       violations: violationsOf(outcome, text, length),
     }),
     questions: questionsOf(steps, domain),
-    told: ({ step, text: name }) => name ?? nameAccess(step, text.names),
+    told: ({ step, text: name }) => name ?? (told[step.index] ??= nameAccess(step, text.names)),
   };
 }
 
