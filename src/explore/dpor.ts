@@ -185,7 +185,7 @@ export class Dpor {
   private findOrder(): boolean {
     const { execution, trace } = this;
     // One that can't go back begins again each time, whatever the order.
-    if (!(execution instanceof RewindingExecution) || execution.overran) return false;
+    if (!(execution instanceof RewindingExecution) || execution.overran || trace.foundRaces.length === 0) return false;
     const order = orderByRaces(trace, trace.foundRaces, execution.cpus);
     if (order.flat().every((proc, i) => proc === i)) return false;
     this.keepTo(order);

@@ -21,13 +21,14 @@ export const PREVIOUS = 15;
 /** Numbers in a row: a power of two, and a line of a processor's cache. */
 const ROW_SHIFT = 4;
 
-const FIRST_CAPACITY = 64;
+/** Events that there is room for at first, for each proc that there can be: what short programs come to. */
+const EVENTS_OF_A_PROC = 16;
 
 /** Rows of numbers by event, and clocks of `width` entries an event. */
 export class EventTable {
   /** Entries of a clock: the most procs there can be. */
   readonly width: number;
-  protected rows: Int32Array<ArrayBuffer> = new Int32Array(FIRST_CAPACITY << ROW_SHIFT);
+  protected rows: Int32Array<ArrayBuffer>;
   /**
    * Clocks, from row 1; row 0 is what happened before a proc's first step: nothing. Where an event's basis, which is
    * its clock by program order and store buffers alone, is not the clock of its proc's previous event, it lies in front
@@ -35,12 +36,14 @@ export class EventTable {
    */
   protected clocks: Int32Array<ArrayBuffer>;
   private readonly clockRow: number;
-  private capacity: number = FIRST_CAPACITY;
+  private capacity: number;
 
   /** `ownBasis`: whether events have a basis of their own. */
   constructor(width: number, ownBasis: boolean) {
     this.width = width;
     this.clockRow = ownBasis ? 2 * width : width;
+    this.capacity = EVENTS_OF_A_PROC * width;
+    this.rows = new Int32Array(this.capacity << ROW_SHIFT);
     this.clocks = new Int32Array((this.capacity + 1) * this.clockRow);
   }
 
@@ -69,12 +72,12 @@ export class EventTable {
   protected makeRoom(event: number): void {
     if (event < this.capacity) return;
     this.capacity *= 2;
-    this.rows = grown(this.rows, this.capacity << ROW_SHIFT);
-    this.clocks = grown(this.clocks, (this.capacity + 1) * this.clockRow);
+    this.rows = longer(this.rows, this.capacity << ROW_SHIFT);
+    this.clocks = longer(this.clocks, (this.capacity + 1) * this.clockRow);
   }
 }
 
-function grown(old: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
+function longer(old: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
   const fresh = new Int32Array(length);
   fresh.set(old);
   return fresh;

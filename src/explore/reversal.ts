@@ -1,6 +1,7 @@
 // Sequences of steps that reverse races: from the trace that a race was found in, or as data that outlives it.
 import { ROW_SHIFT, footprintAt, putFootprint, rowsConflict } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
+import { NO_NUMBERS, grown } from './numbers.ts';
 import type { Race } from './race.ts';
 import type { Trace } from './trace.ts';
 
@@ -19,8 +20,8 @@ export abstract class Reversal {
   /** The place of the step that lost the race, and now goes first; -1: not known. */
   protected racing = -1;
   /** Of each step, its proc, and the place of that proc's next step, or NONE. */
-  private procs: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
-  private next: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
+  private procs: Int32Array<ArrayBuffer> = NO_NUMBERS;
+  private next: Int32Array<ArrayBuffer> = NO_NUMBERS;
   /** The place of each proc's first step that is left; NONE. */
   private readonly first: number[] = [];
   /** The procs that have steps: the first `procCount`. */
@@ -50,8 +51,8 @@ export abstract class Reversal {
     const { first, latest } = this;
     const place = this.length++;
     if (place === this.procs.length) {
-      this.procs = doubled(this.procs);
-      this.next = doubled(this.next);
+      this.procs = grown(this.procs, FIRST_LENGTH);
+      this.next = grown(this.next, FIRST_LENGTH);
     }
     this.procs[place] = proc;
     this.next[place] = NONE;
@@ -97,18 +98,12 @@ export abstract class Reversal {
   }
 }
 
-function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const fresh = new Int32Array(2 * old.length);
-  fresh.set(old);
-  return fresh;
-}
-
 /** A reversal worked out from the trace that its race was found in; good until that trace changes. */
 export class TraceReversal extends Reversal {
   /** Whether the racing step goes as soon as it can. */
   isBrief = false;
-  private events: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
-  private rest: Int32Array<ArrayBuffer> = new Int32Array(FIRST_LENGTH);
+  private events: Int32Array<ArrayBuffer> = NO_NUMBERS;
+  private rest: Int32Array<ArrayBuffer> = NO_NUMBERS;
   /** The footprint of the racing step. */
   private readonly last: Int32Array<ArrayBuffer> = new Int32Array(1 << ROW_SHIFT);
   private readonly trace: Trace;

@@ -4,6 +4,7 @@
 // other in one array: a search goes on and back at the end.
 import { FOOTPRINT_FIELDS, PROC, ROW_SHIFT, footprintAt, putFootprint } from './footprint.ts';
 import type { Footprint } from './footprint.ts';
+import { NO_NUMBERS, grown } from './numbers.ts';
 import type { Reversal } from './reversal.ts';
 import type { Trace } from './trace.ts';
 
@@ -11,7 +12,7 @@ const FIRST_CAPACITY = 32;
 
 /** What sleeps at each point of a path, which begins at depth 0. */
 export class SleepSets {
-  private rows: Int32Array<ArrayBuffer> = new Int32Array(FIRST_CAPACITY << ROW_SHIFT);
+  private rows: Int32Array<ArrayBuffer> = NO_NUMBERS;
   /** By depth: where the set ends; it begins where the one before ends. */
   private readonly ends: number[] = [];
 
@@ -19,7 +20,10 @@ export class SleepSets {
   set(depth: number, steps: readonly Footprint[]): void {
     for (let before = 0; before < depth; before++) this.ends[before] = 0;
     this.ends[depth] = 0;
-    for (const step of steps) putFootprint(step, this.rows, this.room(depth));
+    for (const step of steps) {
+      const at = this.room(depth);
+      putFootprint(step, this.rows, at);
+    }
   }
 
   private start(depth: number): number {
@@ -29,11 +33,7 @@ export class SleepSets {
   /** Room for one more step at the deepest point. */
   private room(depth: number): number {
     const at = this.ends[depth]!++ << ROW_SHIFT;
-    if (at === this.rows.length) {
-      const grown = new Int32Array(2 * this.rows.length);
-      grown.set(this.rows);
-      this.rows = grown;
-    }
+    if (at === this.rows.length) this.rows = grown(this.rows, FIRST_CAPACITY << ROW_SHIFT);
     return at;
   }
 

@@ -5,6 +5,7 @@
 // that waits there leads to the same. A search makes and leaves nodes by the million, and they are read again long after
 // they were made: rows of one array lie closer together than objects, and are nothing to collect.
 import { FOOTPRINT_FIELDS, PROC, ROW_SHIFT, footprintAt, putFootprint, rowsConflict } from './footprint.ts';
+import { NO_NUMBERS, grown } from './numbers.ts';
 import type { Footprint } from './footprint.ts';
 import type { Reversal } from './reversal.ts';
 
@@ -23,7 +24,7 @@ const FIRST_CAPACITY = 64;
  * no node, and a tree without branches.
  */
 export class WakeupTrees {
-  private rows: Int32Array<ArrayBuffer> = new Int32Array(FIRST_CAPACITY << ROW_SHIFT);
+  private rows: Int32Array<ArrayBuffer> = NO_NUMBERS;
   /** Nodes that were left, as a list. */
   private free = 0;
   /** Nodes that were ever made, none included. */
@@ -141,9 +142,7 @@ export class WakeupTrees {
     else {
       node = this.made++;
       if (this.rows.length <= node << ROW_SHIFT) {
-        const grown = new Int32Array(2 * this.rows.length);
-        grown.set(this.rows);
-        this.rows = grown;
+        this.rows = grown(this.rows, FIRST_CAPACITY << ROW_SHIFT);
       }
     }
     this.rows[(node << ROW_SHIFT) + FIRST] = 0;
