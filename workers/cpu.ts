@@ -5,11 +5,10 @@ import type { MessagePort } from 'node:worker_threads';
 import { observationsOf, runProgram } from '../src/machine/cpu-task.ts';
 import { outcomeOf } from '../src/machine/outcome.ts';
 import { clockOffset } from '../src/machine/trace-events.ts';
-import { directRules } from '../src/machine/design.ts';
 import { kernel } from '../src/machine/direct.ts';
 import type { CpuOutcome, CpuTask } from '../src/machine/gang.ts';
+import type { LockingRules } from '../src/kernel/mm/design.ts';
 import { makeRoom } from '../src/machine/garbage.ts';
-import { serveLiveCpu } from '../src/machine/live.ts';
 import { profiled } from '../src/machine/profile.ts';
 import type { SelfTime } from '../src/machine/profile.ts';
 
@@ -19,7 +18,7 @@ setFlagsFromString('--max-inlined-bytecode-size=1000');
 
 /** The Piscina task. */
 export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
-  const cpu = new kernel.Cpu(task.memory, task.cpu, directRules(task.design));
+  const cpu = new kernel.Cpu(task.memory, task.cpu, await rulesOf(task));
   if (cpu.tracing) cpu.clock_offset = clockOffset();
   const seen = observationsOf(task);
   makeRoom(task.memory.buffer.byteLength);
@@ -34,12 +33,20 @@ export default async function runCpu(task: CpuTask): Promise<CpuOutcome> {
   return { ...outcomeOf(task.cpu, status, seen), ...(profile === undefined ? {} : { profile }) };
 }
 
+/** A design's rules. What reads designs is loaded where there is one: most of a short run is for loading modules. */
+async function rulesOf({ design }: CpuTask): Promise<(() => LockingRules) | undefined> {
+  if (design === undefined) return undefined;
+  const { directRules } = await import('../src/machine/design.ts');
+  return directRules(design);
+}
+
 /** A live CPU, until it is told to stop or its machine is. */
 async function serveUntilStopped(
   cpu: InstanceType<typeof kernel.Cpu>,
   mm: number,
   port: MessagePort,
 ): Promise<CpuOutcome['status']> {
+  const { serveLiveCpu } = await import('../src/machine/live.ts');
   try {
     await serveLiveCpu(cpu, mm, port);
     return 'done';

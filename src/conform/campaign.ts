@@ -1,4 +1,5 @@
 // A campaign: programs by the thousand, in batches, on both kernels; what differs is tried again and made small.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Difference } from './known.ts';
 import { compare } from './compare.ts';
 import type { Comparison } from './compare.ts';
@@ -60,7 +61,11 @@ export async function compareAll(
 ): Promise<(Comparison | undefined)[]> {
   const asked = oracle.ask(programs);
   const ours: (Run | Error)[] = [];
-  for (const program of programs) ours.push(await simulated.run(program).catch(asError));
+  for (const program of programs) {
+    ours.push(await simulated.run(program).catch(asError));
+    // What the oracle says has to be read meanwhile: it waits once its pipe is full.
+    await nextTurn();
+  }
   const theirs = await asked;
   return programs.map((program, i) => {
     const [a, b] = [theirs[i], ours[i]];

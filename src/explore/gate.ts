@@ -4,11 +4,10 @@ import { Observations } from '../kernel/observations.ts';
 import { run_explored } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import type { Step, Steps } from '../kernel/memory.ts';
-import { steppedRules } from '../machine/design.ts';
+import type { LockingRules } from '../kernel/mm/design.ts';
 import type { DesignSource } from '../machine/design.ts';
 import { ExploredCpu } from './kernel-image.ts';
 import type { MemoryModel } from './program.ts';
-import { loadProgram } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import { CpuStoreBuffer } from './store-buffers.ts';
 import type { SteppedCpu } from './subject.ts';
@@ -149,13 +148,20 @@ function runGated(gated: GatedCpu, steps: Steps<unknown>): unknown {
   return returned;
 }
 
+/** A design's rules. What reads designs is loaded where there is one: most of a short replay is for loading modules. */
+async function rulesOf(design: DesignSource | undefined): Promise<(() => LockingRules) | undefined> {
+  if (design === undefined) return undefined;
+  const { steppedRules } = await import('../machine/design.ts');
+  return steppedRules(design);
+}
+
 /** Does what a thread is asked to do. */
 export async function runAtGate(task: GateTask): Promise<GateAnswer> {
   try {
     if (task.kernel !== undefined) {
       const { memory, ops, design } = task.kernel;
       const frames = new Uint8Array(memory.buffer.byteLength >> 12);
-      const cpu = new ExploredCpu(memory, task.cpu, frames, steppedRules(design));
+      const cpu = new ExploredCpu(memory, task.cpu, frames, await rulesOf(design));
       const seen = new Observations(ops.length, true);
       runGated(new GatedCpu(task, cpu), run_explored(cpu, ops, seen));
       return { returned: [...seen.values], error: undefined };
@@ -163,6 +169,7 @@ export async function runAtGate(task: GateTask): Promise<GateAnswer> {
     if (task.program === undefined) throw new Error('runAtGate: there is nothing to run');
     const cpu = new ThreadCpu(task.program.memory, task.cpu);
     const gated = new GatedCpu(task, cpu);
+    const { loadProgram } = await import('./subject-spec.ts');
     const { threads } = await loadProgram(task.program.spec);
     const thread = threads[task.cpu]!;
     return { returned: runGated(gated, thread(cpu)), error: undefined };

@@ -5,7 +5,7 @@
 import { wordsAccessed } from '../check/accessed-words.ts';
 import { eventsOf, judge } from '../check/verdict.ts';
 import type { Verdict } from '../check/verdict.ts';
-import { EVENT_DOUBLES, Observations } from '../kernel/observations.ts';
+import { Observations } from '../kernel/observations.ts';
 import { run_explored } from '../kernel/program.ts';
 import type { Op } from '../kernel/program.ts';
 import type { Steps } from '../kernel/memory.ts';
@@ -86,7 +86,7 @@ export class KernelSubject implements Subject {
   verdict(): Verdict {
     const hash = new Hash();
     for (const seen of this.observations) {
-      for (let i = 0; i < seen.events * EVENT_DOUBLES; i++) hash.addNumber(seen.history[i]!);
+      for (const part of seen.recorded()) hash.addNumber(part);
     }
     const key = this.endDigest() + hash.text();
     let verdict = this.known.get(key);
@@ -145,7 +145,7 @@ function forget(seen: Observations): void {
 }
 
 function historyOf(seen: Observations, cpu: number): { cpu: number; history: Float64Array } {
-  return { cpu, history: seen.history.subarray(0, seen.events * EVENT_DOUBLES) };
+  return { cpu, history: seen.recorded() };
 }
 
 /** Words that programs touch, and where mremap may have taken them. */

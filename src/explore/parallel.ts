@@ -2,7 +2,7 @@
 // finds is the same whatever the number of workers: the next job in turn is the only one that counts, and others are
 // done ahead of their turn in the hope that they still are the same when it comes.
 import { setImmediate } from 'node:timers/promises';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { Execution } from './execution.ts';
 import { Search, UNKNOWN, conclude } from './explore.ts';
@@ -19,8 +19,12 @@ import { aboutOf, loadSubject, specText } from './subject-spec.ts';
 import type { SubjectSpec } from './subject-spec.ts';
 import { designOf } from '../machine/design.ts';
 import { UsageError } from '../machine/usage-error.ts';
+import { WarmPools } from '../machine/warm-pools.ts';
 
 const workerFile = new URL('../../workers/explore.js', import.meta.url).href;
+/** How long threads wait for the next search, in milliseconds. */
+const IDLE_MS = 1000;
+const pools = new WarmPools<JobTask, JobAnswer>(workerFile, IDLE_MS);
 /** How often a checkpoint is written, in milliseconds. */
 const SAVE_MS = 2000;
 export const MAX_WORKERS = 64;
@@ -51,16 +55,7 @@ class PooledSearch {
     this.search = search;
     this.workers = workers;
     this.width = firstWidth(search.execution);
-    this.pool =
-      workers === 0
-        ? undefined
-        : new Piscina<JobTask, JobAnswer>({
-            filename: workerFile,
-            minThreads: workers,
-            maxThreads: workers,
-            concurrentTasksPerWorker: 1,
-            idleTimeout: Infinity,
-          });
+    this.pool = workers === 0 ? undefined : pools.of(workers);
   }
 
   /** The search stands where its jobs do. */
@@ -74,7 +69,6 @@ class PooledSearch {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.ahead.values());
-    await this.pool?.destroy();
   }
 
   get shared(): number[] {

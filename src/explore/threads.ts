@@ -1,6 +1,5 @@
 // Replays a schedule on real threads, every step gated, and compares the end with that of the stepped replay: what the
 // explorer found is something that threads can do.
-import { Piscina } from 'piscina';
 import { Execution } from './execution.ts';
 import { GATE_WORDS, gate } from './gate.ts';
 import type { GateAnswer, GateTask } from './gate.ts';
@@ -11,10 +10,14 @@ import type { SubjectSpec } from './subject-spec.ts';
 import type { Subject } from './subject.ts';
 import { checkFingerprint, follow, parseToken, tokenOf } from './token.ts';
 import { UsageError } from '../machine/usage-error.ts';
+import { WarmPools } from '../machine/warm-pools.ts';
 
 const workerFile = new URL('../../workers/gate.js', import.meta.url).href;
 /** How long a thread waits for its turn before the replay is given up, in milliseconds. */
 const TURN_MS = 5000;
+/** How long threads wait for the next replay, in milliseconds. */
+const IDLE_MS = 1000;
+const pools = new WarmPools<GateTask, GateAnswer>(workerFile, IDLE_MS);
 
 /** How a replay on threads came out. */
 export interface ThreadReplay {
@@ -68,7 +71,9 @@ export async function replayOnThreads(
   // The same memory, set back: the threads do it all again.
   subject.restart();
   const tasks = subject.cpus.map((_, cpu): GateTask => ({ ...common, cpu, ...work(subject, spec, cpu) }));
-  const answers = await runThreads(tasks);
+  // Each waits for the turns of the others: all of them run at once.
+  const pool = pools.of(tasks.length);
+  const answers = await Promise.all(tasks.map((task) => pool.run(task)));
   const word = expected.findIndex((value, i) => value !== subject.words[i]);
   const threw = new Set(execution.errors.map((error) => error.message));
   const errors = answers.flatMap(({ error }) => (error === undefined || threw.has(error) ? [] : [error]));
@@ -97,18 +102,4 @@ function work(subject: Subject, spec: SubjectSpec, cpu: number): Partial<GateTas
     return { kernel: { memory, design, ops: subject.programs[cpu]! } };
   }
   return { program: { spec, memory: subject.words.buffer } };
-}
-
-async function runThreads(tasks: readonly GateTask[]): Promise<GateAnswer[]> {
-  const pool = new Piscina<GateTask, GateAnswer>({
-    filename: workerFile,
-    minThreads: tasks.length,
-    maxThreads: tasks.length,
-    concurrentTasksPerWorker: 1,
-  });
-  try {
-    return await Promise.all(tasks.map((task) => pool.run(task)));
-  } finally {
-    await pool.destroy();
-  }
 }

@@ -60,6 +60,11 @@ export class Observations {
     this.history = new Float64Array(keeps_history ? 1024 * EVENT_DOUBLES : 0);
   }
 
+  /** What of `history` is filled. */
+  recorded(): Float64Array {
+    return this.history.subarray(0, this.events * EVENT_DOUBLES);
+  }
+
   /** Appends an event; `returned` is the clock now. */
   record(
     kind: number,

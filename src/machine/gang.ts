@@ -3,12 +3,12 @@
 // A gang needs all its threads at once, so the pool has exactly as many as there are CPUs, gangs take turns, and a
 // CPU that dies stops the others through the machine's STOP word. After a death the pool is thrown away with its
 // threads: whatever lock the dead CPU held stays held, so the machine is lost too.
-import { Piscina } from 'piscina';
 import type { MessagePort } from 'node:worker_threads';
 import { STOP_NONE, STOP_REQUESTED, header } from '../kernel/layout.ts';
 import type { Op } from '../kernel/program.ts';
 import type { DesignSource } from './design.ts';
 import type { SelfTime } from './profile.ts';
+import { WarmPools } from './warm-pools.ts';
 
 /** What one worker is asked to do. */
 export interface CpuTask {
@@ -58,43 +58,19 @@ const STOP_GRACE_MS = 2000;
 /** JavaScript heap of one CPU's thread. */
 const HEAP_MB = 512;
 
-type GangPool = Piscina<CpuTask, CpuOutcome>;
-const pools = new Map<number, GangPool>();
+const pools = new WarmPools<CpuTask, CpuOutcome>(workerFile, Infinity, {
+  resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+});
 let turn: Promise<unknown> = Promise.resolve();
 
-/** The warm pool of a gang size. */
-function poolOf(size: number): GangPool {
-  let pool = pools.get(size);
-  if (pool === undefined) {
-    pool = new Piscina<CpuTask, CpuOutcome>({
-      filename: workerFile,
-      minThreads: size,
-      maxThreads: size,
-      concurrentTasksPerWorker: 1,
-      stricterFIFO: true,
-      idleTimeout: Infinity,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    });
-    // A thread that dies rejects its task, which is where it is dealt with; without a listener Node would exit.
-    pool.on('error', () => undefined);
-    pools.set(size, pool);
-  }
-  return pool;
-}
-
-/** Ends the threads of every pool, or of one size. The next gang starts new ones. */
+/** Ends the threads of every gang, or of those of one size. The next gang starts new ones. */
 export async function closeGangs(size?: number): Promise<void> {
-  const sizes = size === undefined ? [...pools.keys()] : [size];
-  for (const n of sizes) {
-    const pool = pools.get(n);
-    pools.delete(n);
-    await pool?.destroy();
-  }
+  await pools.close(size);
 }
 
 /** Threads that all gangs have. */
 export function gangThreads(): number {
-  return [...pools.values()].reduce((sum, pool) => sum + pool.threads.length, 0);
+  return pools.threads;
 }
 
 /** Asks every CPU of a machine to stop: spin loops and programs poll the word. */
@@ -139,7 +115,7 @@ async function runGangNow(
   limitMs: number,
   onStart?: (control: GangControl) => void,
 ): Promise<GangOutcome> {
-  const pool = poolOf(tasks.length);
+  const pool = pools.of(tasks.length);
   const first = tasks[0];
   if (first === undefined) throw new Error('runGang: a gang needs a task');
   const died: { cpu: number; message: string }[] = [];

@@ -1,5 +1,4 @@
 // How one CPU's program ended, and what it observed: plain data, the same from threads and from the stepped driver.
-import { EVENT_DOUBLES } from '../kernel/observations.ts';
 import type { Observations } from '../kernel/observations.ts';
 import type { CpuOutcome } from './gang.ts';
 
@@ -15,6 +14,6 @@ export function outcomeOf(cpu: number, status: CpuOutcome['status'], seen: Obser
     totalFaults: seen.total_faults,
     minFlt: seen.min_flt,
     majFlt: seen.maj_flt,
-    history: seen.history.subarray(0, seen.events * EVENT_DOUBLES).slice(),
+    history: seen.recorded().slice(),
   };
 }

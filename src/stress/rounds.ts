@@ -4,8 +4,8 @@
 //
 // What the threads share is laid out here; workers/rounds.ts runs it. A thread that does not come back is seen by its
 // counter standing still: then all are stopped, and the pool is thrown away with its threads.
-import { Piscina } from 'piscina';
 import { UsageError } from '../machine/usage-error.ts';
+import { WarmPools } from '../machine/warm-pools.ts';
 import { LINE_WORDS } from './litmus.ts';
 
 /** One call of a method. */
@@ -109,37 +109,13 @@ const START_MS = 30_000;
 /** Time that threads have to see STOP before they are ended. */
 const STOP_GRACE_MS = 500;
 
-type RoundsPool = Piscina<RoundsTask, RoundsSeen>;
-const pools = new Map<number, RoundsPool>();
-
-/** The warm pool of so many threads. */
-function poolOf(threads: number): RoundsPool {
-  let pool = pools.get(threads);
-  if (pool === undefined) {
-    pool = new Piscina<RoundsTask, RoundsSeen>({
-      filename: workerFile,
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: 1,
-      stricterFIFO: true,
-      idleTimeout: Infinity,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    });
-    // A thread that dies rejects its task, which is where it is dealt with; without a listener Node would exit.
-    pool.on('error', () => undefined);
-    pools.set(threads, pool);
-  }
-  return pool;
-}
+const pools = new WarmPools<RoundsTask, RoundsSeen>(workerFile, Infinity, {
+  resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+});
 
 /** Ends the threads that rounds run on, all or those of one pool. The next rounds start new ones. */
 export async function closeRounds(threads?: number): Promise<void> {
-  const sizes = threads === undefined ? [...pools.keys()] : [threads];
-  for (const size of sizes) {
-    const pool = pools.get(size);
-    pools.delete(size);
-    await pool?.destroy();
-  }
+  await pools.close(threads);
 }
 
 /**
@@ -149,7 +125,7 @@ export async function closeRounds(threads?: number): Promise<void> {
 export async function runRounds(request: RoundsRequest): Promise<RoundsRun> {
   const { target, first, threads, rounds, seed, stuckMs } = request;
   const count = threads.length;
-  const pool = poolOf(count);
+  const pool = pools.of(count);
   const control = new SharedArrayBuffer(4 * roundsLayout.words(count));
   const memory = new SharedArrayBuffer(4 * target.words);
   const stop = (): void => {
