@@ -44,7 +44,7 @@ export interface Outcome {
 
 /** Both kernels. */
 export interface Sides {
-  readonly oracle: Oracle;
+  readonly oracle: Pick<Oracle, 'about' | 'ask'>;
   readonly simulated: Simulated;
 }
 

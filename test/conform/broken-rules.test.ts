@@ -10,7 +10,7 @@ import { Simulated } from '../../src/conform/simulated.ts';
 import { mm_struct, page } from '../../src/kernel/layout.ts';
 import { brokenKernel, withWrong } from '../support/broken-kernel.ts';
 import type { BrokenKernel, BrokenRule } from '../support/broken-kernel.ts';
-import { oracleOrReason } from '../support/oracle.ts';
+import { oracleOrReason, remembering } from '../support/oracle.ts';
 
 const MOST_PROGRAMS = 500;
 const MOST_OPERATIONS = 5;
@@ -144,7 +144,7 @@ const RULES: readonly BrokenRule[] = [
   },
 ];
 
-const oracle = await oracleOrReason();
+const oracle = remembering(await oracleOrReason());
 
 /** Programs of one thread: that is what the rules are about, and the copy has no workers. */
 const programs = (count: number): Program[] => fc.sample(lonePrograms(MACHINE.kinds), { seed: SEED, numRuns: count });
