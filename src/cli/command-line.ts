@@ -3,23 +3,29 @@
 import { Command, CommanderError } from 'commander';
 import { closeGangs } from '../machine/gang.ts';
 import { UsageError } from '../machine/usage-error.ts';
-import { benchCommand } from './bench.ts';
-import { compareCommand } from './compare.ts';
-import { conformCommand } from './conform.ts';
-import { demoCommand } from './demo.ts';
-import { exploreCommand } from './explore.ts';
-import { labCommand } from './lab.ts';
-import { listCommand } from './list.ts';
-import { litmusCommand } from './litmus.ts';
-import { procCommand } from './proc.ts';
-import { replayCommandLine } from './replay.ts';
-import { reportCommand } from './report.ts';
-import { runCommand } from './run.ts';
-import { stressCommand } from './stress.ts';
-import { traceCommand } from './trace.ts';
-import { whyCommand } from './why.ts';
-
 const EXIT_USAGE = 2;
+
+/** A command: what it is called, and the module it comes from, which is loaded for who uses it or asks for all. */
+type Load = (argv: readonly string[]) => Promise<Command>;
+
+/** In the order of the help text. Most of what a short command takes is for loading what it needs: no other's, then. */
+const COMMANDS: Readonly<Record<string, Load>> = {
+  demo: async () => (await import('./demo.ts')).demoCommand(),
+  trace: async () => (await import('./trace.ts')).traceCommand(),
+  explore: async () => (await import('./explore.ts')).exploreCommand(),
+  replay: async () => (await import('./replay.ts')).replayCommandLine(),
+  why: async () => (await import('./why.ts')).whyCommand(),
+  litmus: async () => (await import('./litmus.ts')).litmusCommand(),
+  lab: async () => (await import('./lab.ts')).labCommand(),
+  run: async (argv) => (await import('./run.ts')).runCommand(argv),
+  compare: async () => (await import('./compare.ts')).compareCommand(),
+  stress: async (argv) => (await import('./stress.ts')).stressCommand(argv),
+  report: async () => (await import('./report.ts')).reportCommand(),
+  proc: async () => (await import('./proc.ts')).procCommand(),
+  conform: async () => (await import('./conform.ts')).conformCommand(),
+  list: async () => (await import('./list.ts')).listCommand(),
+  bench: async (argv) => (await import('./bench.ts')).benchCommand(argv),
+};
 
 /**
  * Does what a command line (without `node` and the file) asks for, on this process's stdout and stderr, and answers with
@@ -28,7 +34,7 @@ const EXIT_USAGE = 2;
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   forgetExitCode();
   try {
-    const root = program(argv);
+    const root = await program(argv);
     if (argv.length === 0) {
       root.outputHelp();
       return EXIT_USAGE;
@@ -56,31 +62,17 @@ function forgetExitCode(): void {
   process.exitCode = undefined;
 }
 
-function program(argv: readonly string[]): Command {
+async function program(argv: readonly string[]): Promise<Command> {
   const root = new Command('pagerace');
   root
     .description("Races Linux page faults on real threads: v6.8's anonymous fault path in shared memory.")
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined });
-  const commands = [
-    demoCommand(),
-    traceCommand(),
-    exploreCommand(),
-    replayCommandLine(),
-    whyCommand(),
-    litmusCommand(),
-    labCommand(),
-    runCommand(argv),
-    compareCommand(),
-    stressCommand(argv),
-    reportCommand(),
-    procCommand(),
-    conformCommand(),
-    listCommand(),
-    benchCommand(argv),
-  ];
-  for (const command of commands) {
+  const [name = ''] = argv;
+  const named = Object.entries(COMMANDS).filter(([command]) => command === name);
+  for (const [, load] of named.length > 0 ? named : Object.entries(COMMANDS)) {
+    const command = await load(argv);
     root.addCommand(command.exitOverride().configureOutput({ writeErr: () => undefined }));
   }
   return root;
