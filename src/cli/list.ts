@@ -5,7 +5,7 @@ import { EXECUTION_JUDGES } from '../explore/judges.ts';
 import { STRATEGIES } from '../explore/options.ts';
 import type { MemoryModel } from '../explore/program.ts';
 import { PROGRAMS } from '../explore/programs/registry.ts';
-import { SCENARIOS } from '../explore/scenarios.ts';
+import { LESSONS, SCENARIOS } from '../explore/scenarios.ts';
 import { DEFENCES } from '../kernel/defences.ts';
 import { LOCK_ALGORITHMS } from '../kernel/locking/spinlock.ts';
 import { LOCKING_DESIGNS } from '../kernel/mm/flags.ts';
@@ -52,6 +52,7 @@ export function listCommand(): Command {
           what: shows,
           defences: Object.keys(defences),
         })),
+        lessons: LESSONS.map(({ name, shows }) => ({ name, what: shows })),
         programs: PROGRAMS.map(({ name, shows }) => ({ name, what: shows })),
         strategies: STRATEGIES,
         memoryModels: MODELS,
@@ -67,6 +68,7 @@ export function listCommand(): Command {
         ...section('workloads', catalogue.workloads),
         ...section('judges', catalogue.judges),
         ...section('scenarios (explore)', catalogue.scenarios),
+        ...section('lessons (explore)', catalogue.lessons),
         ...section('programs (explore)', catalogue.programs),
         ...section('strategies (--strategy)', catalogue.strategies),
         ...section('memory models (--memory-model)', catalogue.memoryModels),
