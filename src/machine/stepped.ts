@@ -83,20 +83,6 @@ interface Lane {
   alive: boolean;
 }
 
-function advance(lane: Lane): void {
-  // Notes are remarks, not steps: they cost no choice.
-  for (;;) {
-    const next = lane.steps.next();
-    if (next.done === true) {
-      lane.pending = undefined;
-      lane.alive = next.value;
-      return;
-    }
-    lane.pending = next.value;
-    if (next.value.kind !== 'note') return;
-  }
-}
-
 /**
  * Runs one program per CPU to the end, or to a deadlock. All CPUs are up before the first step. `rules` makes those of a
  * locking design of the user's own.
@@ -115,25 +101,89 @@ export function runStepped(
     const seen = new kernel.Observations(ops.length, history);
     return { cpu, steps: kernel.run_cpu(cpu, ops, seen), seen, pending: undefined, alive: true };
   });
-  for (const lane of lanes) advance(lane);
-  let steps = 0;
-  let current = -1;
-  for (;;) {
-    const running = lanes.filter((lane) => lane.pending !== undefined);
-    const ready = running.filter((lane) => lane.pending !== undefined && canGo(lane.cpu.words, lane.pending));
-    if (ready.length === 0 || steps >= MAX_STEPS) {
-      const deadlock = ready.length > 0 ? [] : running.map((lane) => waiting(lane));
-      return { cpus: lanes.map(outcomeOfLane), steps, deadlock, unfinished: ready.length > 0 };
+  return new SteppedRun(lanes, choose).run();
+}
+
+/** A run under way. */
+class SteppedRun {
+  private readonly lanes: readonly Lane[];
+  private readonly choose: Chooser;
+  private steps = 0;
+  private current = -1;
+  /** Who was chosen to go next; undefined: nobody yet. */
+  private chosen: number | undefined = undefined;
+  /** Every CPU stands before its first step. */
+  private hasBegun = false;
+
+  constructor(lanes: readonly Lane[], choose: Chooser) {
+    this.lanes = lanes;
+    this.choose = choose;
+    for (const lane of lanes) lane.cpu.announce = (step) => this.arrives(lane, step);
+  }
+
+  run(): SteppedOutcome {
+    const { lanes } = this;
+    for (const lane of lanes) this.advance(lane);
+    this.hasBegun = true;
+    for (;;) {
+      const next = this.chosen ?? this.next();
+      this.chosen = undefined;
+      if (next === undefined) return this.outcome();
+      const lane = lanes[next];
+      if (lane === undefined) throw new Error('runStepped: the chooser chose no CPU');
+      this.current = next;
+      this.advance(lane);
     }
-    current = choose(
-      ready.map((lane) => lane.cpu.id),
-      current,
+  }
+
+  /** Lets a CPU go on until it is another one's turn, or it has ended. */
+  private advance(lane: Lane): void {
+    const next = lane.steps.next();
+    if (next.done !== true) return;
+    lane.pending = undefined;
+    lane.alive = next.value;
+    if (this.hasBegun) this.steps += 1;
+  }
+
+  /**
+   * A CPU has come to a step: whether it must wait there. Where it is the one that goes on it does not leave its
+   * functions, which takes longer than all else that a step does.
+   */
+  private arrives(lane: Lane, step: Step): boolean {
+    // Notes are remarks, not steps: they cost no choice.
+    if (step.kind === 'note') return false;
+    lane.pending = step;
+    if (!this.hasBegun) return true;
+    this.steps += 1;
+    this.chosen = this.next();
+    return this.chosen !== this.current;
+  }
+
+  /** Who goes next; undefined: nobody can, or there were too many steps. */
+  private next(): number | undefined {
+    const ready = this.ready();
+    if (ready.length === 0 || this.steps >= MAX_STEPS) return undefined;
+    return this.choose(ready, this.current, this.steps);
+  }
+
+  private ready(): number[] {
+    const ready: number[] = [];
+    for (const { cpu, pending } of this.lanes) {
+      if (pending !== undefined && canGo(cpu.words, pending)) ready.push(cpu.id);
+    }
+    return ready;
+  }
+
+  private outcome(): SteppedOutcome {
+    const { lanes, steps } = this;
+    const unfinished = this.ready().length > 0;
+    const running = lanes.filter((lane) => lane.pending !== undefined);
+    return {
+      cpus: lanes.map(outcomeOfLane),
       steps,
-    );
-    const lane = lanes[current];
-    if (lane === undefined) throw new Error('runStepped: the chooser chose no CPU');
-    advance(lane);
-    steps += 1;
+      deadlock: unfinished ? [] : running.map((lane) => waiting(lane)),
+      unfinished,
+    };
   }
 }
 
