@@ -13,7 +13,7 @@ import type { Shown } from '../../src/lab/model/session.ts';
 import { viewOf } from '../../src/lab/model/view.ts';
 import { EXAMPLE, LIMIT_MS, shownState, useLabBrowser } from '../support/lab-browser.ts';
 import { stateText } from '../support/lab-text.ts';
-import { MAIN, runCliProcess } from '../support/run-cli.ts';
+import { MAIN, runCli } from '../support/run-cli.ts';
 
 const TOKEN = '0:59,1:88,0:29.dh710';
 const FAILING = ['--scenario', 'first-touch', '--without', 'pte_recheck'];
@@ -41,8 +41,8 @@ async function startServer(): Promise<{ url: string; end: () => void }> {
 }
 
 beforeAll(async () => {
-  expect(runCliProcess(['lab', '--out', join(scratch, 'site')])).toMatchObject({ status: 0 });
-  const { stdout } = runCliProcess(['replay', TOKEN, ...FAILING, '--format', 'html']);
+  expect(await runCli(['lab', '--out', join(scratch, 'site')])).toMatchObject({ status: 0 });
+  const { stdout } = await runCli(['replay', TOKEN, ...FAILING, '--format', 'html']);
   writeFileSync(join(scratch, 'lost store.html'), stdout);
   server = await startServer();
 }, LIMIT_MS);
