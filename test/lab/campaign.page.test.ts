@@ -7,7 +7,7 @@ import { openLevel } from '../../src/lab/model/campaign.ts';
 import { LEVELS, levelNamed } from '../../src/lab/model/levels.ts';
 import type { Level } from '../../src/lab/model/levels.ts';
 import { Session } from '../../src/lab/model/session.ts';
-import { LIMIT_MS, useLabBrowser } from '../support/lab-browser.ts';
+import { LIMIT_MS, pressFast, useLabBrowser } from '../support/lab-browser.ts';
 
 /** Elements that Tab goes through, at most. */
 const MAX_TABS = 120;
@@ -65,11 +65,18 @@ async function press(page: Page, target: Locator, key?: 'Tab' | 'Shift+Tab'): Pr
 }
 
 async function schedule(page: Page, level: Level): Promise<void> {
+  let keys: string[] = [];
   for (const { key, proc } of pressesFor(level)) {
+    if (key !== 'Enter') {
+      keys.push(key);
+      continue;
+    }
+    await pressFast(page, keys);
+    keys = [];
     // A store that reaches memory has no key of its own: its button is pressed.
-    if (key === 'Enter') await tabTo(page, page.getByRole('button', { name: `${proc} the oldest store` }));
-    await page.keyboard.press(key);
+    await press(page, page.getByRole('button', { name: `${proc} the oldest store` }));
   }
+  await pressFast(page, keys);
 }
 
 function campaignOf(page: Page): Locator {

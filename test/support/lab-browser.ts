@@ -102,6 +102,29 @@ export function randomToken(plan: Plan, seed: number): string {
   return tokenOf(execution);
 }
 
+/**
+ * Presses digits and small letters as fast as the page takes them: the browser gets each press and its release, and none
+ * waits until the page has painted the one before.
+ */
+export async function pressFast(page: Page, keys: readonly string[]): Promise<void> {
+  const cdp = await page.context().newCDPSession(page);
+  await Promise.all(
+    keys.flatMap((key) => {
+      const upper = key.toUpperCase();
+      const event = {
+        key,
+        code: `${/\d/.test(key) ? 'Digit' : 'Key'}${upper}`,
+        windowsVirtualKeyCode: upper.charCodeAt(0),
+      };
+      return [
+        cdp.send('Input.dispatchKeyEvent', { ...event, type: 'keyDown', text: key }),
+        cdp.send('Input.dispatchKeyEvent', { ...event, type: 'keyUp' }),
+      ];
+    }),
+  );
+  await cdp.detach();
+}
+
 /** What the page-table panel shows, one line for each thing, as `stateText` says it. */
 export async function shownState(page: Page): Promise<string[]> {
   const cells = await page
