@@ -54,9 +54,9 @@ it(
         );
         // To go where the address says that one is already is not to go anywhere.
         await page.waitForFunction((to) => location.href !== to, link, { timeout: LIMIT_MS });
-        // As a page of its own, and in one that is open.
+        // In a page of its own, after another file, and in one that is open.
         if (seed === 0) {
-          await page.goto('about:blank');
+          await page.goto(`${address}lab.css`);
           await page.goto(link, { timeout: LIMIT_MS });
           await page.getByRole('region', { name: 'Verdict' }).waitFor({ timeout: LIMIT_MS });
         } else {

@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import sirv from 'sirv';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { Execution } from '../../src/explore/execution.ts';
@@ -35,12 +35,21 @@ export interface View extends Pick<BrowserContextOptions, 'colorScheme' | 'reduc
   readonly width?: number;
 }
 
+/** A page that tests use one after the other: its script is compiled once. */
+interface Kept {
+  readonly context: BrowserContext;
+  readonly page: Page;
+}
+
 /** A browser that lives as long as the tests of a file. */
 export interface LabBrowser {
   readonly browser: Browser;
   /** Serves a folder, the built lab unless said otherwise; its address, which ends in a slash. */
   serve(isolated: boolean, what?: string): Promise<string>;
-  /** Opens a page of the lab; whatever goes wrong in it fails the test that uses it. */
+  /**
+   * Opens the lab, in a page that remembers nothing of the test before; whatever goes wrong in it fails the test that uses
+   * it.
+   */
   withPage(address: string, body: (page: Page) => Promise<void>, view?: View): Promise<void>;
 }
 
@@ -48,6 +57,9 @@ export interface LabBrowser {
 export function useLabBrowser(): LabBrowser {
   const executablePath = findChromium();
   const servers: Server[] = [];
+  const addresses = new Map<string, string>();
+  /** By what can't be changed of a page that there is. */
+  const pages = new Map<number, Kept>();
   let browser: Browser | undefined;
   beforeAll(async () => {
     if (executablePath === undefined) return;
@@ -66,6 +78,9 @@ export function useLabBrowser(): LabBrowser {
       return browser!;
     },
     async serve(isolated, what = folder) {
+      const key = JSON.stringify([isolated, what]);
+      const served = addresses.get(key);
+      if (served !== undefined) return served;
       const handler = sirv(what, {
         setHeaders: (response) => {
           if (isolated) for (const [name, value] of Object.entries(ISOLATION)) response.setHeader(name, value);
@@ -74,20 +89,43 @@ export function useLabBrowser(): LabBrowser {
       const server = createServer(handler);
       servers.push(server);
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
+      const address = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
+      addresses.set(key, address);
+      return address;
     },
-    async withPage(address, body, { width = 1440, reducedMotion = 'reduce', ...rest } = {}) {
-      const context = await browser!.newContext({ viewport: { width, height: 900 }, reducedMotion, ...rest });
+    async withPage(address, body, view = {}) {
+      const { width = 1440, reducedMotion = 'reduce', colorScheme = 'light', deviceScaleFactor = 1 } = view;
+      let kept = pages.get(deviceScaleFactor);
+      if (kept === undefined) {
+        const context = await browser!.newContext({ deviceScaleFactor });
+        kept = { context, page: await context.newPage() };
+      }
+      // A test that fails leaves who knows what: the next gets another page.
+      pages.delete(deviceScaleFactor);
+      const { context, page } = kept;
+      const errors: string[] = [];
+      const failed = (error: Error): void => {
+        errors.push(error.message);
+      };
       try {
-        const page = await context.newPage();
-        const errors: string[] = [];
-        page.on('pageerror', (error) => errors.push(error.message));
+        await page.setViewportSize({ width, height: 900 });
+        await page.emulateMedia({ reducedMotion, colorScheme });
+        page.on('pageerror', failed);
         await page.goto(address, { timeout: LIMIT_MS });
         await page.getByRole('heading', { name: 'Page table' }).waitFor({ timeout: LIMIT_MS });
         await body(page);
         expect(errors).toEqual([]);
+        // Away, to a file of the same server: nothing runs any more, and what was stored can be reached.
+        await page.goto(new URL('lab.css', address).href, { timeout: LIMIT_MS });
+        await page.evaluate(() => {
+          localStorage.clear();
+          sessionStorage.clear();
+        });
+        await context.clearPermissions();
+        page.off('pageerror', failed);
+        pages.set(deviceScaleFactor, kept);
       } finally {
-        await context.close();
+        if (!pages.has(deviceScaleFactor)) await context.close();
       }
     },
   };
