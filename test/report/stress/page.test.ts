@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, ConsoleMessage, Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { analyse } from '../../../src/report/stress/analysis.ts';
 import { figuresOf } from '../../../src/report/stress/figures.ts';
@@ -61,27 +61,40 @@ const VIEWS: readonly View[] = [1280, 400].flatMap((width) =>
 /** The narrowest that a telephone is. */
 const NARROW: View = { width: 360, colorScheme: 'light', scripts: true };
 
-/** Opens the page, hands it to `look`, and tells what it asked of the network and what it complained of. */
-async function open({ width, colorScheme, scripts }: View, look: (page: Page) => Promise<void>): Promise<string[]> {
-  const context = await browser!.newContext({
-    viewport: { width, height: 900 },
-    colorScheme,
-    offline: true,
-    javaScriptEnabled: scripts,
-  });
+/** One page with scripts and one without: to load the report again takes half as long as to open another. */
+const pages = new Map<boolean, Page>();
+
+async function pageWith(scripts: boolean): Promise<Page> {
+  const open = pages.get(scripts);
+  if (open !== undefined) return open;
+  const context = await browser!.newContext({ offline: true, javaScriptEnabled: scripts });
   context.setDefaultTimeout(LIMIT_MS);
-  const complaints: string[] = [];
   const page = await context.newPage();
-  page.on('request', (request) => {
+  pages.set(scripts, page);
+  return page;
+}
+
+/** Loads the report, hands it to `look`, and tells what it asked of the network and what it complained of. */
+async function open({ width, colorScheme, scripts }: View, look: (page: Page) => Promise<void>): Promise<string[]> {
+  const complaints: string[] = [];
+  const page = await pageWith(scripts);
+  await page.setViewportSize({ width, height: 900 });
+  await page.emulateMedia({ media: 'screen', colorScheme });
+  const asked = (request: Request): void => {
     if (!request.url().startsWith('file:')) complaints.push(`asks for ${request.url()}`);
-  });
-  page.on('console', (message) => complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
-  await page.goto(pathToFileURL(file).href);
+  };
+  const said = (message: ConsoleMessage): void => {
+    complaints.push(message.text());
+  };
+  const failed = (error: Error): void => {
+    complaints.push(error.message);
+  };
+  page.on('request', asked).on('console', said).on('pageerror', failed);
   try {
+    await page.goto(pathToFileURL(file).href);
     await look(page);
   } finally {
-    await context.close();
+    page.off('request', asked).off('console', said).off('pageerror', failed);
   }
   return complaints;
 }
