@@ -136,6 +136,49 @@ describe('the page', () => {
   );
 });
 
+describe('the ways on', () => {
+  it(
+    'are looked for only where they are told',
+    async () => {
+      const address = await lab.serve(true);
+      await lab.withPage(`${address}#v=1&level=no-lock`, async (page) => {
+        const first = page.locator('[data-choice]').first();
+        await first.getByText('?').waitFor({ timeout: LIMIT_MS });
+        // Longer than the page waits before it looks.
+        await page.waitForTimeout(500);
+        expect(page.workers()).toEqual([]);
+        const asked = page.getByRole('checkbox', { name: 'tell me which ways on fail' });
+        await asked.check();
+        await first.getByText(/ways? on/).waitFor({ timeout: LIMIT_MS });
+        await asked.uncheck();
+        await first.getByText('?').waitFor({ timeout: LIMIT_MS });
+      });
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'are not looked for any longer once the reader has stepped',
+    async () => {
+      const address = await lab.serve(true);
+      // So many that a short look does not see them all, and a long one begins.
+      await lab.withPage(`${address}#v=1&scenario=first-touch&cpus=4`, async (page) => {
+        const told = page
+          .locator('[data-choice]')
+          .first()
+          .getByText(/ways? on/);
+        await told.waitFor({ timeout: LIMIT_MS });
+        // The thread that looks is busy for seconds: another answers.
+        const another = page.waitForEvent('worker', { timeout: 10_000 });
+        await page.keyboard.press('0');
+        await another;
+        await told.waitFor({ timeout: LIMIT_MS });
+      });
+    },
+    LIMIT_MS,
+  );
+});
+
 describe('a race for real', () => {
   async function race(page: Page, until: (losses: number, rounds: number) => boolean): Promise<number> {
     await page.getByRole('button', { name: /^Race \d threads/ }).click();
