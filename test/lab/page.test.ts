@@ -102,7 +102,7 @@ describe('the page', () => {
   );
 
   it(
-    'asks no other host for anything',
+    'asks no other host for anything, and for the sources once they come into sight',
     async () => {
       const address = await lab.serve(true);
       const context = await lab.browser.newContext();
@@ -111,7 +111,13 @@ describe('the page', () => {
         const asked: string[] = [];
         page.on('request', (request) => asked.push(request.url()));
         await page.goto(`${address}${EXAMPLE}`, { timeout: LIMIT_MS });
+        const panel = page.getByRole('region', { name: 'Source' });
+        await panel.getByText("loading the kernel's source").waitFor({ timeout: LIMIT_MS });
+        const sources = `${address}sources.json`;
+        expect(asked).not.toContain(sources);
+        await panel.scrollIntoViewIfNeeded();
         await page.getByRole('region', { name: /src.kernel/ }).waitFor({ timeout: LIMIT_MS });
+        expect(asked).toContain(sources);
         expect(asked.length).toBeGreaterThan(2);
         expect(asked.filter((url) => !url.startsWith(address) && !url.startsWith('data:'))).toEqual([]);
       } finally {
