@@ -155,8 +155,10 @@ class SteppedRun {
     lane.pending = step;
     if (!this.hasBegun) return true;
     this.steps += 1;
-    this.chosen = this.next();
-    return this.chosen !== this.current;
+    const next = this.next();
+    if (next === this.current) return false;
+    this.chosen = next;
+    return true;
   }
 
   /** Who goes next; undefined: nobody can, or there were too many steps. */

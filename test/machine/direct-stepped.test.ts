@@ -23,6 +23,7 @@ it('leaves the same memory after 1,000 random programs', { timeout: 120_000 }, (
       const one = direct.runHere(all);
       const other = stepped.runStepped([all], (ready) => ready[0] ?? 0);
       expect(other.deadlock).toEqual([]);
+      expect(other.cpus[0]?.status).toBe(one.status);
       expect(other.cpus[0]?.values).toEqual(one.values);
       expect(other.cpus[0]?.faults).toEqual(one.faults);
       expect(other.cpus[0]?.signals).toEqual(one.signals);

@@ -10,7 +10,7 @@ import { EINVAL, ENOMEM, EPERM, VM_MAYWRITE, VM_UFFD_MISSING } from '../mm/flags
 import { find_pmd } from '../mm/khugepaged.ts';
 import { all_vmas, find_vma } from '../mm/maple.ts';
 import { mmap_write_lock, mmap_write_unlock, vma_start_write } from '../mm/mmap_lock.ts';
-import { pte_offset_map, pte_unmap } from '../mm/pgtable-generic.ts';
+import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pgtable-generic.ts';
 import { mfill_atomic } from '../mm/userfaultfd.ts';
 import { vm_flags_reset, vma_isolate, vma_merge } from '../mm/vma.ts';
 import { wake_userfault } from './userfaultfd.ts';
@@ -78,12 +78,13 @@ function* find_missing(cpu: Cpu, mm: Word, start: number, end: number, missing: 
   }
 }
 
+/** Under the entry's lock: who copies a page, or flushes an entry to change it, leaves nothing there for a moment. */
 function* is_missing(cpu: Cpu, mm: Word, address: number): Steps<boolean> {
   const pmd = yield* find_pmd(cpu, mm, address);
-  const pte = pmd === 0 ? 0 : yield* pte_offset_map(cpu, pmd, address);
+  const pte = pmd === 0 ? 0 : yield* pte_offset_map_lock(cpu, mm, pmd, address, cpu.vmf);
   if (pte === 0) return true;
   const entry = yield* READ_ONCE_64(cpu, pte);
-  pte_unmap(cpu);
+  yield* pte_unmap_unlock(cpu, cpu.vmf.ptl);
   return pte_none(entry);
 }
 

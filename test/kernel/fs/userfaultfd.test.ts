@@ -53,6 +53,18 @@ describe('in every schedule', () => {
     expect([...found.judges, ...found.broken]).toEqual([]);
   });
 
+  it('a page that is there is not called missing where it is watched once more while it is copied', () => {
+    const subject = new KernelSubject({
+      name: 'watched-again',
+      config: {},
+      setup: [...prepared, zeropage],
+      // The zeroes are there all along: the load may find them.
+      programs: [[{ op: 'store', addr: A + 4, value: 1 }], [watch(1), load(0)]],
+    });
+    const found = exploreAll(subject, { executions: 4000 });
+    expect([...found.judges, ...found.broken]).toEqual([]);
+  });
+
   it('one fill is not enough where the page is discarded again', () => {
     const subject = new KernelSubject({
       name: 'refault',
