@@ -3,9 +3,10 @@
 import { Command, CommanderError } from 'commander';
 import { closeGangs } from '../machine/gang.ts';
 import { UsageError } from '../machine/usage-error.ts';
+
 const EXIT_USAGE = 2;
 
-/** A command: what it is called, and the module it comes from, which is loaded for who uses it or asks for all. */
+/** Makes a command: its module is loaded for who uses it, or asks for all. */
 type Load = (argv: readonly string[]) => Promise<Command>;
 
 /** In the order of the help text. Most of what a short command takes is for loading what it needs: no other's, then. */
@@ -29,7 +30,8 @@ const COMMANDS: Readonly<Record<string, Load>> = {
 
 /**
  * Does what a command line (without `node` and the file) asks for, on this process's stdout and stderr, and answers with
- * the exit code. Every thread that it started has ended by then. Throws what is a bug of ours.
+ * the exit code. Every gang's threads have ended by then; those of searches and replays keep no process alive, and end
+ * by themselves. Throws what is a bug of ours.
  */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   forgetExitCode();
